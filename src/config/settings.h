@@ -1,0 +1,76 @@
+// Every setting of a training run, with its default. Filled once from flags and the config file, checked as a whole,
+// then passed by const reference. Names are the flags' (sd-scripts' own where it has the flag).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace leco {
+
+enum class SavePrecision { kFloat32, kFloat16, kBFloat16 };
+enum class LrSchedule { kConstant, kConstantWithWarmup };
+enum class PairOrder { kShuffle, kRandom };
+enum class RolloutLength { kShared, kIndependent, kAntithetic };
+enum class DeviceChoice { kAuto, kCpu, kCuda };
+
+struct AdamWSettings {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;  // decoupled
+};
+
+struct TrainSettings {
+  // Model and prompts
+  std::string pretrained_model_name_or_path;  // a Diffusers folder
+  std::string prompts_file;
+
+  // The rollout
+  int64_t max_denoising_steps = 40;          // K, 2 … 1000
+  double leco_denoise_guidance_scale = 3.0;  // G, guidance of the rollout
+  RolloutLength rollout_length = RolloutLength::kShared;
+  double noise_offset = 0.0;                 // 0 = off
+
+  // The LoRA
+  int64_t network_dim = 4;       // rank r
+  double network_alpha = 1.0;    // alpha; 0 means r
+  double network_dropout = 0.0;  // neuron dropout, 0 = off
+  std::string network_weights;   // a LoRA file to start from; empty = a fresh one
+
+  // Training
+  int64_t max_train_steps = 1600;
+  double learning_rate = 2e-6;
+  std::optional<double> unet_lr;  // wins over learning_rate
+  AdamWSettings adamw;
+  LrSchedule lr_scheduler = LrSchedule::kConstant;
+  double lr_warmup_steps = 0;  // below 1: a share of max_train_steps
+  int64_t gradient_accumulation_steps = 1;
+  double max_grad_norm = 1.0;          // 0 = no clipping
+  std::optional<uint64_t> seed;        // absent: drawn, printed and stored
+
+  // Which items make a step
+  std::optional<int64_t> pairs_per_step;  // N; absent: gradient_accumulation_steps × ranks
+  int64_t items_per_pass = 1;             // G
+  PairOrder pair_order = PairOrder::kShuffle;
+
+  // Output
+  std::string output_dir;
+  std::string output_name = "last";
+  SavePrecision save_precision = SavePrecision::kFloat32;
+  std::optional<int64_t> save_every_n_steps;
+  bool no_metadata = false;
+  std::string training_comment;
+
+  // The machine
+  DeviceChoice device = DeviceChoice::kAuto;
+  std::optional<int64_t> threads;  // CPU threads a rank; absent: OMP_NUM_THREADS, else the node's cores over its ranks
+
+  double base_lr() const { return unet_lr.value_or(learning_rate); }
+  double alpha() const { return network_alpha == 0 ? static_cast<double>(network_dim) : network_alpha; }
+  int64_t warmup_steps() const {
+    return static_cast<int64_t>(lr_warmup_steps < 1 ? lr_warmup_steps * static_cast<double>(max_train_steps) : lr_warmup_steps);
+  }
+};
+
+}  // namespace leco

@@ -1,0 +1,19 @@
+// Lines for people, on stderr. Callers pass finished strings, so that no header of spdlog is seen outside log.cpp.
+#pragma once
+
+#include <string>
+
+namespace leco::log {
+
+enum class Level { kDebug, kInfo, kWarning, kError };
+
+// Until this is called, the process is rank 0 of 1. Rank 0 prints every line from `level` up; the other ranks
+// print warnings and errors only, and each line of theirs carries the rank.
+void start(int rank, int world_size, Level level = Level::kInfo);
+
+void debug(const std::string& line);
+void info(const std::string& line);
+void warning(const std::string& line);
+void error(const std::string& line);
+
+}  // namespace leco::log

@@ -1,0 +1,13 @@
+// "Did you mean …": the known name that is closest to a mistyped one.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace leco {
+
+// The name of the least edit distance (first of equals); empty when `names` is empty.
+std::string nearest_name(std::string_view given, std::span<const std::string> names);
+
+}  // namespace leco

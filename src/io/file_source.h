@@ -1,0 +1,26 @@
+// Where model files come from: this process's file system, or another rank's (train/shared_files.h).
+#pragma once
+
+#include <string>
+
+#include "io/state_dict.h"
+
+namespace leco {
+
+// On many ranks every call is collective and gives the same answer, or the same error, on every rank.
+class FileSource {
+ public:
+  virtual ~FileSource() = default;
+  virtual bool exists(const std::string& path) = 0;
+  virtual std::string read(const std::string& path) = 0;                 // usage error when it cannot be read
+  virtual StateDict open_safetensors(const std::string& path) = 0;       // usage error when it is not valid
+};
+
+class LocalFileSource final : public FileSource {
+ public:
+  bool exists(const std::string& path) override;
+  std::string read(const std::string& path) override;
+  StateDict open_safetensors(const std::string& path) override;  // memory-mapped
+};
+
+}  // namespace leco

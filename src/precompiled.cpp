@@ -1,0 +1,1 @@
+// Compiles precompiled.h once for every library that uses torch.
