@@ -1,0 +1,93 @@
+"""Folders depend one way: the LINKS of src/*/CMakeLists.txt are the only includes allowed, and LINKS point downwards."""
+import re
+import sys
+
+from source_tree import files, report, root_from_arguments
+
+# From the bottom up; a folder may link to folders of lower rows only.
+LEVELS = (
+    ("core",),
+    ("config", "io", "comm"),
+    ("plan", "text", "model"),
+    ("lora", "diffusion"),
+    ("optim", "health"),
+    ("train", "report", "measure"),
+    ("sweep",),
+)
+LEVEL = {name: level for level, row in enumerate(LEVELS) for name in row}
+
+# (headers, the files that may include them, why)
+LIBRARY_HEADERS = (
+    (r"n?ccl\.h|nccl_net\.h|mpi\.h", r"^src/comm/\w+\.cpp$", "MPI and NCCL stay behind comm/communicator.h"),
+    (r"spdlog/.*", r"^src/core/log\.cpp$", "spdlog's fmt and libtorch's fmt may not meet: use core/log.h"),
+    (r"toml\+\+/.*|toml\.hpp|toml\+\+\.h", r"^(src/config|launcher)/", "files become structs in src/config"),
+    (r"yaml-cpp/.*", r"^src/config/", "files become structs in src/config"),
+    (r"CLI/.*", r"^launcher/", "flags become structs in launcher"),
+    (r"(torch|ATen|c10)/.*", r"^(?!src/(core|config|plan)/)", "core, config and plan are built without libtorch"),
+)
+
+
+def declared_links(root):
+    """{folder: (its direct LINKS, its CMakeLists.txt, the line of leco_library)}"""
+    links = {}
+    for path in files(root, r"^CMakeLists\.txt$", ["src"]):
+        text = re.sub(r"#[^\n]*", "", path.read_text())
+        for match in re.finditer(r"leco_library\(\s*(\w+)([^)]*)\)", text):
+            after = re.split(r"\bLINKS\b", match[2])
+            names = after[1].split() if len(after) > 1 else []
+            links[match[1]] = (names, path, text.count("\n", 0, match.start()) + 1)
+    return links
+
+
+def reachable(links, name):
+    seen, queue = set(), [name]
+    while queue:
+        for below in links.get(queue.pop(), ([],))[0]:
+            if below not in seen:
+                seen.add(below)
+                queue.append(below)
+    return seen
+
+
+def check_levels(links):
+    for name, (below, path, line) in links.items():
+        if name not in LEVEL:
+            yield path, line, f"folder '{name}' has no level; add it to LEVELS in tests/lint/check_includes.py and to DESIGN"
+            continue
+        for other in below:
+            if other in LEVEL and LEVEL[other] >= LEVEL[name]:
+                yield path, line, f"'{name}' links to '{other}', which is not below it; move the shared part down"
+
+
+def check_file(root, path, links):
+    where = path.relative_to(root).as_posix()
+    folder = path.relative_to(root).parts[1] if where.startswith("src/") and where.count("/") > 1 else None
+    allowed = reachable(links, folder) | {folder} if folder else None
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        include = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if not include:
+            continue
+        header = include[2]
+        for pattern, places, why in LIBRARY_HEADERS:
+            if re.fullmatch(pattern, header) and not re.search(places, where):
+                yield path, number, f"{header} may not be included here: {why}"
+        if include[1] == '"' and allowed is not None:
+            other = header.split("/")[0]
+            if "/" not in header:
+                yield path, number, f'write the folder: #include "{folder}/{header}"'
+            elif other not in allowed:
+                yield path, number, (f"'{folder}' may not include '{other}'; it may include {', '.join(sorted(allowed))} "
+                                     f"(LINKS in src/{folder}/CMakeLists.txt)")
+
+
+def main() -> int:
+    root = root_from_arguments()
+    links = declared_links(root)
+    problems = list(check_levels(links))
+    for path in files(root, r"\.(h|cpp|cu)$", ["src", "launcher"]):
+        problems += check_file(root, path, links)
+    return report(root, problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
