@@ -1,0 +1,18 @@
+# Read by slurm/train.sbatch on the batch node; srun hands the environment on to every rank. Adapt it to the cluster.
+
+# A cluster whose programs come as modules; leco must be built with the MPI that is loaded here.
+if command -v module >/dev/null 2>&1 && [[ -n ${LECO_MODULES:-} ]]; then
+  # shellcheck disable=SC2086  # several names
+  module load $LECO_MODULES # for example: LECO_MODULES="gcc/12 openmpi/4.1"
+fi
+
+# Since Slurm 22.05 srun no longer takes over --cpus-per-task from sbatch; without this every rank gets one core.
+export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+
+# Several seconds a rank are saved when NCCL is not left to guess the network; name the interface if it guesses wrong:
+#   export NCCL_SOCKET_IFNAME=ib0
+# What NCCL chose is printed with:
+#   export NCCL_DEBUG=INFO
+
+# A collective that waits longer than this many seconds ends the job; it must be longer than the slowest step.
+export LECO_TIMEOUT_SECONDS=${LECO_TIMEOUT_SECONDS:-600}
