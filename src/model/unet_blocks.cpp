@@ -1,1 +1,102 @@
-// to be written
+#include "model/unet_blocks.h"
+
+namespace leco {
+namespace {
+
+using torch::Tensor;
+
+std::string child(const char* kind, size_t index) { return std::string(kind) + "." + std::to_string(index); }
+
+FrozenLinear load_time_projection(const WeightScope& scope, int64_t in, int64_t out) {
+  return {scope.take("weight", {out, in}), scope.take("bias", {out})};
+}
+
+Transformer load_transformer(const WeightScope& scope, const UNetConfig& config, size_t level) {
+  return {scope,
+          {.channels = config.block_out_channels[level],
+           .heads = config.heads[level],
+           .context_features = config.cross_attention_dim,
+           .depth = config.transformer_depth[level],
+           .norm_groups = config.norm_num_groups,
+           .linear_projection = config.use_linear_projection}};
+}
+
+}  // namespace
+
+Resnet::Resnet(const WeightScope& scope, int64_t in, int64_t out, const UNetConfig& config)
+    : norm1_(scope / "norm1", in, config.norm_num_groups, config.norm_eps),
+      conv1_(load_conv(scope / "conv1", in, out, 3)),
+      time_emb_proj_(load_time_projection(scope / "time_emb_proj", config.time_features(), out)),
+      norm2_(scope / "norm2", out, config.norm_num_groups, config.norm_eps),
+      conv2_(load_conv(scope / "conv2", out, out, 3)) {
+  if (in != out) conv_shortcut_ = load_conv(scope / "conv_shortcut", in, out, 1);
+}
+
+Tensor Resnet::operator()(const Tensor& x, const Tensor& time) const {
+  Tensor h = conv1_(silu_of_temporary(norm1_(x)));
+  h.add_(time.unsqueeze(-1).unsqueeze(-1));
+  h = conv2_(silu_of_temporary(norm2_(h)));
+  return h.add_(conv_shortcut_ ? (*conv_shortcut_)(x) : x);
+}
+
+Tensor Level::layer(size_t index, const Tensor& x, Conditioning& given) const {
+  Tensor h = resnets[index](x, given.time[given.next_resnet++]);
+  if (attentions.empty()) return h;
+  return attentions[index](h, given.text[given.next_transformer++], given.pass);
+}
+
+DownBlock::DownBlock(const WeightScope& scope, const UNetConfig& config, size_t level) {
+  const int64_t out = config.block_out_channels[level];
+  for (int64_t i = 0; i < config.layers_per_block; ++i) {
+    const int64_t in = i > 0 || level == 0 ? out : config.block_out_channels[level - 1];
+    resnets.emplace_back(scope / child("resnets", i), in, out, config);
+    if (config.down_attends[level]) attentions.push_back(load_transformer(scope / child("attentions", i), config, level));
+  }
+  if (level + 1 < config.levels()) downsample_ = load_conv(scope / "downsamplers.0.conv", out, out, 3, /*stride=*/2);
+}
+
+Tensor DownBlock::operator()(Tensor x, std::vector<Tensor>& skips, Conditioning& given) const {
+  for (size_t i = 0; i < resnets.size(); ++i) skips.push_back(x = layer(i, x, given));
+  if (downsample_) skips.push_back(x = (*downsample_)(x));
+  return x;
+}
+
+MidBlock::MidBlock(const WeightScope& scope, const UNetConfig& config) {
+  const size_t level = config.levels() - 1;
+  const int64_t channels = config.block_out_channels[level];
+  for (size_t i = 0; i < 2; ++i) resnets.emplace_back(scope / child("resnets", i), channels, channels, config);
+  attentions.push_back(load_transformer(scope / "attentions.0", config, level));
+}
+
+Tensor MidBlock::operator()(Tensor x, Conditioning& given) const {
+  x = resnets[0](x, given.time[given.next_resnet++]);
+  x = attentions[0](x, given.text[given.next_transformer++], given.pass);
+  return resnets[1](x, given.time[given.next_resnet++]);
+}
+
+UpBlock::UpBlock(const WeightScope& scope, const UNetConfig& config, size_t index) {
+  const size_t level = config.levels() - 1 - index;
+  const auto& channels = config.block_out_channels;
+  const int64_t out = channels[level];
+  const int64_t from_below = index == 0 ? out : channels[level + 1];
+  for (int64_t i = 0; i <= config.layers_per_block; ++i) {
+    const int64_t in = i == 0 ? from_below : out;
+    const bool last = i == config.layers_per_block;  // its skip comes from the level above (or conv_in)
+    const int64_t skip = last ? channels[level == 0 ? 0 : level - 1] : out;
+    resnets.emplace_back(scope / child("resnets", i), in + skip, out, config);
+    if (config.up_attends[index]) attentions.push_back(load_transformer(scope / child("attentions", i), config, level));
+  }
+  if (level > 0) upsample_ = load_conv(scope / "upsamplers.0.conv", out, out, 3);
+}
+
+Tensor UpBlock::operator()(Tensor x, std::vector<Tensor>& skips, Conditioning& given) const {
+  for (size_t i = 0; i < resnets.size(); ++i) {
+    x = layer(i, at::cat({x, skips.back()}, 1), given);
+    skips.pop_back();
+  }
+  if (!upsample_) return x;
+  const auto size = skips.back().sizes().slice(2);
+  return (*upsample_)(at::upsample_nearest2d(x, size));
+}
+
+}  // namespace leco

@@ -1,1 +1,144 @@
-// to be written
+#include "model/unet_config.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.h"
+
+namespace leco {
+namespace {
+
+using nlohmann::json;
+
+class ConfigReader {
+ public:
+  ConfigReader(const std::string& text, std::string origin) : origin_(std::move(origin)) {
+    config_ = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!config_.is_object()) throw_usage(origin_ + ": not a JSON object");
+  }
+
+  [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const {
+    throw_usage(fmt::format("{}: '{}' is {}, this U-Net needs {}", origin_, key,
+                            config_.contains(key) ? config_[key].dump() : "missing", wanted));
+  }
+
+  template <class T>
+  T get(const std::string& key, const char* wanted) const {
+    try {
+      return config_.at(key).get<T>();
+    } catch (const json::exception&) {
+      refuse(key, wanted);
+    }
+  }
+
+  // A key that, where present, must have this value.
+  void expect(const std::string& key, const json& value) const {
+    if (config_.contains(key) && config_[key] != value) refuse(key, value.dump());
+  }
+
+  // One number for all levels, or a list of one a level.
+  std::vector<int64_t> per_level(const std::string& key, size_t levels) const {
+    const json& value = config_.contains(key) ? config_[key] : json();
+    if (value.is_number_integer()) return std::vector<int64_t>(levels, value.get<int64_t>());
+    auto list = get<std::vector<int64_t>>(key, "a number or a list of numbers");
+    if (list.size() != levels) refuse(key, fmt::format("{} entries", levels));
+    return list;
+  }
+
+  bool has(const std::string& key) const { return config_.contains(key) && !config_[key].is_null(); }
+
+ private:
+  std::string origin_;
+  json config_;
+};
+
+// Variants of the architecture that no Stable Diffusion 1 model uses: each would change what is computed.
+void refuse_other_architectures(const ConfigReader& config) {
+  const std::vector<std::pair<const char*, json>> only = {
+      {"act_fn", "silu"},
+      {"addition_embed_type", nullptr},
+      {"attention_type", "default"},
+      {"center_input_sample", false},
+      {"class_embed_type", nullptr},
+      {"conv_in_kernel", 3},
+      {"conv_out_kernel", 3},
+      {"cross_attention_norm", nullptr},
+      {"downsample_padding", 1},
+      {"dual_cross_attention", false},
+      {"encoder_hid_dim", nullptr},
+      {"encoder_hid_dim_type", nullptr},
+      {"flip_sin_to_cos", true},
+      {"freq_shift", 0},
+      {"mid_block_scale_factor", 1},
+      {"mid_block_type", "UNetMidBlock2DCrossAttn"},
+      {"num_class_embeds", nullptr},
+      {"only_cross_attention", false},
+      {"resnet_out_scale_factor", 1.0},
+      {"resnet_skip_time_act", false},
+      {"resnet_time_scale_shift", "default"},
+      {"reverse_transformer_layers_per_block", nullptr},
+      {"time_cond_proj_dim", nullptr},
+      {"time_embedding_act_fn", nullptr},
+      {"time_embedding_dim", nullptr},
+      {"time_embedding_type", "positional"},
+      {"timestep_post_act", nullptr},
+      {"upcast_attention", false},
+  };
+  for (const auto& [key, value] : only) config.expect(key, value);
+}
+
+std::vector<bool> attending(const ConfigReader& config, const char* key, const std::string& with, const std::string& without) {
+  std::vector<bool> attends;
+  for (const auto& type : config.get<std::vector<std::string>>(key, "a list of block types")) {
+    if (type != with && type != without) config.refuse(key, fmt::format("blocks of type {} or {}", with, without));
+    attends.push_back(type == with);
+  }
+  return attends;
+}
+
+void check_consistency(const ConfigReader& config, const UNetConfig& unet) {
+  if (unet.levels() == 0) config.refuse("block_out_channels", "at least one level");
+  if (unet.down_attends.size() != unet.levels()) config.refuse("down_block_types", fmt::format("{} entries", unet.levels()));
+  if (unet.up_attends.size() != unet.levels()) config.refuse("up_block_types", fmt::format("{} entries", unet.levels()));
+  if (unet.layers_per_block < 1) config.refuse("layers_per_block", "at least 1");
+  if (unet.norm_num_groups < 1) config.refuse("norm_num_groups", "at least 1");
+  for (size_t level = 0; level < unet.levels(); ++level) {
+    const int64_t channels = unet.block_out_channels[level];
+    if (channels < 1 || channels % unet.norm_num_groups != 0)
+      config.refuse("block_out_channels", fmt::format("positive multiples of norm_num_groups ({})", unet.norm_num_groups));
+    if (unet.heads[level] < 1 || channels % unet.heads[level] != 0)
+      config.refuse("attention_head_dim", "a number of heads that divides the channels of its level");
+    if (unet.transformer_depth[level] < 1) config.refuse("transformer_layers_per_block", "at least 1");
+  }
+}
+
+}  // namespace
+
+UNetConfig parse_unet_config(const std::string& text, const std::string& origin) {
+  const ConfigReader config(text, origin);
+  refuse_other_architectures(config);
+  UNetConfig unet;
+  unet.in_channels = config.get<int64_t>("in_channels", "a number");
+  unet.out_channels = config.get<int64_t>("out_channels", "a number");
+  if (unet.in_channels != 4 || unet.out_channels != 4)
+    config.refuse("in_channels", "4 (and out_channels 4): inpainting and other variants cannot be trained from prompts alone");
+  unet.block_out_channels = config.get<std::vector<int64_t>>("block_out_channels", "a list of numbers");
+  unet.down_attends = attending(config, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D");
+  unet.up_attends = attending(config, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D");
+  unet.layers_per_block = config.get<int64_t>("layers_per_block", "one number");
+  unet.cross_attention_dim = config.get<int64_t>("cross_attention_dim", "one number");
+  unet.norm_num_groups = config.get<int64_t>("norm_num_groups", "a number");
+  unet.norm_eps = config.get<double>("norm_eps", "a number");
+  // Diffusers' attention_head_dim holds the number of heads in these models, unless num_attention_heads is given.
+  unet.heads = config.per_level(config.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim", unet.levels());
+  unet.transformer_depth = config.has("transformer_layers_per_block")
+                               ? config.per_level("transformer_layers_per_block", unet.levels())
+                               : std::vector<int64_t>(unet.levels(), 1);
+  unet.use_linear_projection = config.has("use_linear_projection") && config.get<bool>("use_linear_projection", "true or false");
+  check_consistency(config, unet);
+  return unet;
+}
+
+}  // namespace leco

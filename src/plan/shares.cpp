@@ -1,1 +1,35 @@
-// to be written
+#include "plan/shares.h"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+namespace leco {
+
+std::vector<std::vector<int64_t>> share_out(const std::vector<double>& costs, int ranks) {
+  std::vector<int64_t> order(costs.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::ranges::stable_sort(order, std::greater<>{}, [&](int64_t pack) { return costs[pack]; });
+  std::vector<std::vector<int64_t>> shares(ranks);
+  std::vector<double> loads(ranks, 0.0);
+  for (const int64_t pack : order) {
+    const auto least = std::ranges::min_element(loads) - loads.begin();
+    shares[least].push_back(pack);
+    loads[least] += costs[pack];
+  }
+  for (auto& share : shares) std::ranges::sort(share);
+  return shares;
+}
+
+double efficiency(const std::vector<double>& costs, const std::vector<std::vector<int64_t>>& shares) {
+  const double total = std::accumulate(costs.begin(), costs.end(), 0.0);
+  double greatest = 0;
+  for (const auto& share : shares) {
+    double load = 0;
+    for (const int64_t pack : share) load += costs[pack];
+    greatest = std::max(greatest, load);
+  }
+  return greatest == 0 ? 1.0 : total / (greatest * static_cast<double>(shares.size()));
+}
+
+}  // namespace leco

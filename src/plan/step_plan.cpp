@@ -1,1 +1,56 @@
-// to be written
+#include "plan/step_plan.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "core/error.h"
+#include "plan/shares.h"
+
+namespace leco {
+namespace {
+
+std::vector<Pack> make_packs(const std::vector<WorkItem>& items, const std::vector<PromptPair>& pairs, int64_t capacity) {
+  std::vector<Pack> packs;
+  for (const WorkItem& item : items) {
+    const auto joins = [&](const Pack& pack) {
+      return static_cast<int64_t>(pack.size()) < capacity && pack[0].resolution == item.resolution &&
+             pairs[pack[0].pair].batch_size == pairs[item.pair].batch_size;
+    };
+    const auto open = std::ranges::find_if(packs, joins);
+    if (open != packs.end())
+      open->push_back(item);
+    else
+      packs.push_back({item});
+  }
+  for (Pack& pack : packs) std::ranges::stable_sort(pack, std::greater<>{}, &WorkItem::k);
+  return packs;
+}
+
+}  // namespace
+
+double StepPlan::efficiency() const { return leco::efficiency(costs, shares); }
+
+PlanSettings plan_settings(const TrainSettings& settings, int ranks) {
+  LECO_ASSERT(settings.seed.has_value());
+  return {.draws = {.seed = *settings.seed,
+                    .items = settings.pairs_per_step.value_or(settings.gradient_accumulation_steps * ranks),
+                    .denoising_steps = settings.max_denoising_steps,
+                    .pair_order = settings.pair_order,
+                    .rollout_length = settings.rollout_length},
+          .items_per_pass = settings.items_per_pass,
+          .rollout_guidance = settings.leco_denoise_guidance_scale};
+}
+
+StepPlan plan_step(const PlanSettings& settings, const std::vector<PromptPair>& pairs, int64_t step, int ranks) {
+  StepPlan plan;
+  plan.packs = make_packs(draw_items(settings.draws, pairs, step), pairs, settings.items_per_pass);
+  for (const Pack& pack : plan.packs) {
+    double cost = 0;
+    for (const WorkItem& item : pack) cost += item_cost(item, pairs[item.pair], settings.rollout_guidance);
+    plan.costs.push_back(cost);
+  }
+  plan.shares = share_out(plan.costs, ranks);
+  return plan;
+}
+
+}  // namespace leco

@@ -1,0 +1,57 @@
+// The denoiser of Stable Diffusion 1: diffusers' UNet2DConditionModel, with frozen weights and adapter slots.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/unet_blocks.h"
+
+namespace leco {
+
+class UNet {
+ public:
+  // Takes every weight from `weights` (names as in Diffusers). Missing or mis-shaped ones are fatal and named.
+  UNet(const UNetConfig& config, StateDict& weights, Placement placement);
+  UNet(const UNet&) = delete;
+  UNet& operator=(const UNet&) = delete;
+
+  // The three parts of a call. Time and text are apart since a rollout computes them once:
+  // the text does not change over its steps, and all its timesteps are known beforehand.
+  TimeFeatures embed_time(const torch::Tensor& timesteps) const;  // (n), any number type; rows as given
+  TextFeatures project_text(const torch::Tensor& text, const AdapterPass& pass) const;  // (B, 77, cross_attention_dim)
+  // x (B, 4, h, w); time of 1 or B rows; text of B rows. Returns the prediction, (B, 4, h, w).
+  torch::Tensor operator()(const torch::Tensor& x, const TimeFeatures& time, const TextFeatures& text,
+                           const AdapterPass& pass) const;
+
+  // Every linear layer of the transformers, in the order of Diffusers' named_modules(): where LoRAs attach.
+  std::vector<Linear*> transformer_linears();
+
+  const UNetConfig& config() const { return config_; }
+  Placement placement() const { return placement_; }
+
+ private:
+  template <class Visit>
+  void for_each_level(Visit visit) const;  // down, middle, up: the order of a call
+
+  UNetConfig config_;
+  Placement placement_;
+  torch::Tensor frequencies_;  // (block_out_channels[0]/2)
+  FrozenLinear time_linear_1_, time_linear_2_;
+  FrozenConv2d conv_in_;
+  std::vector<DownBlock> down_blocks_;
+  std::vector<UpBlock> up_blocks_;
+  MidBlock mid_block_;
+  GroupNorm conv_norm_out_;
+  FrozenConv2d conv_out_;
+};
+
+// Row `index` of features that were computed for many timesteps.
+TimeFeatures time_row(const TimeFeatures& features, int64_t index);
+
+// Each row `copies` times in place: (P, …) → (P·copies, …), for the samples of one prompt.
+TextFeatures repeat_rows(const TextFeatures& features, int64_t copies);
+
+// The first `rows` rows.
+TextFeatures first_rows(const TextFeatures& features, int64_t rows);
+
+}  // namespace leco

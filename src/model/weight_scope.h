@@ -1,0 +1,36 @@
+// A place in the tree of weight names, while a model is built: unet / "down_blocks.0" / "resnets.1" → take("conv1.weight").
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/state_dict.h"
+
+namespace leco {
+
+// Where weights live and in which type layers compute.
+struct Placement {
+  torch::Device device = torch::kCPU;
+  torch::ScalarType dtype = torch::kFloat32;
+};
+
+class WeightScope {
+ public:
+  WeightScope(StateDict& weights, Placement placement, std::string name = "")
+      : weights_(&weights), placement_(placement), name_(std::move(name)) {}
+
+  WeightScope operator/(const std::string& child) const {
+    return {*weights_, placement_, name_.empty() ? child : name_ + "." + child};
+  }
+  const std::string& name() const { return name_; }
+  torch::Tensor take(const std::string& leaf, const std::vector<int64_t>& shape) const {
+    return weights_->take(name_ + "." + leaf, shape).to(placement_.device, placement_.dtype);
+  }
+
+ private:
+  StateDict* weights_;
+  Placement placement_;
+  std::string name_;
+};
+
+}  // namespace leco
