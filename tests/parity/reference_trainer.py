@@ -1,0 +1,371 @@
+"""A small LECO trainer in plain Python: the second opinion that the C++ program is checked against.
+
+Written from SPEC.md sections 1 to 3 alone, on the CPU in fp32, with the U-Net, text encoder and DDPM scheduler of other people:
+diffusers 0.35.2, transformers 4.57.1, torch 2.11. It is meant to be read beside the specification, so it takes no short cut.
+Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
+"""
+import math
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextModel, CLIPTokenizerFast
+
+PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, LATENTS, NOISE_OFFSET = 1, 2, 3, 5, 6
+SAMPLER_NOISE, DROPOUT, LORA_INIT = 7, 8, 9
+NEURON = 0  # the kind of dropout, the lowest two bits of its sub
+
+DEFAULT_SETTINGS = {
+    "seed": 0, "max_train_steps": 1, "max_denoising_steps": 40, "leco_denoise_guidance_scale": 3.0, "pairs_per_step": 1,
+    "pair_order": "shuffle", "rollout_length": "shared", "noise_offset": 0.0, "noise_offset_random_strength": False,
+    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "learning_rate": 2e-6, "max_grad_norm": 1.0,
+    "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01, "lr_scheduler": "constant", "lr_warmup_steps": 0,
+    "prediction_type": "epsilon",
+}
+DEFAULT_PAIR = {
+    "unconditional": "", "neutral": "", "action": "erase", "guidance_scale": 1.0, "resolution": 512,
+    "dynamic_resolution": False, "batch_size": 1, "multiplier": 1.0, "weight": 1.0,
+}
+
+
+def with_defaults(given, defaults):
+    unknown = set(given) - set(defaults) - {"target", "positive"}
+    if unknown:
+        raise KeyError(f"unknown keys: {sorted(unknown)}")
+    return {**defaults, **given}
+
+
+# ---- section 2: draws -------------------------------------------------------------------------------------------------------
+
+def philox4x32(counter, key):
+    """Philox4x32 with 10 rounds: four arrays of counter words and two key words -> four arrays of random words."""
+    c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
+    k0, k1 = (int(word) for word in key)
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        first, second = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = ((second >> np.uint64(32)) ^ c1 ^ np.uint64(k0), second & low,
+                          (first >> np.uint64(32)) ^ c3 ^ np.uint64(k1), first & low)
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c0, c1, c2, c3
+
+
+class Draws:
+    """The random numbers of one use (seed, purpose, step, item, sub), addressed by position."""
+
+    def __init__(self, seed, purpose, step=0, item=0, sub=0):
+        self.key = (seed & 0xFFFFFFFF, seed >> 32)
+        self.tail = (item, step, purpose + 256 * sub)
+
+    def words(self, count):
+        blocks = np.arange((count + 3) // 4, dtype=np.uint64)
+        tail = (np.full_like(blocks, word) for word in self.tail)
+        return np.stack(philox4x32((blocks, *tail), self.key), axis=1).reshape(-1)[:count]
+
+    def uniforms(self, count):
+        return (self.words(count).astype(np.float64) + 0.5) / 2.0**32
+
+    def integer(self, position, n):
+        return (int(self.words(position + 1)[position]) * n) >> 32
+
+    def normals(self, *shape):
+        count = math.prod(shape)
+        u = self.uniforms(count + count % 2)
+        radius, angle = np.sqrt(-2.0 * np.log(u[0::2])), 2.0 * np.pi * u[1::2]
+        z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
+        return torch.from_numpy(z.astype(np.float32)).reshape(shape)
+
+
+def permutation(seed, epoch, size):
+    order, draws = list(range(size)), Draws(seed, PAIR_ORDER, step=epoch)
+    for position, j in enumerate(range(size - 1, 0, -1)):
+        other = draws.integer(position, j + 1)
+        order[j], order[other] = order[other], order[j]
+    return order
+
+
+def pair_index(settings, pair_count, step, item):
+    if settings["pair_order"] == "random":
+        return Draws(settings["seed"], PAIR_ORDER, step, item).integer(0, pair_count)
+    epoch, place = divmod(step * settings["pairs_per_step"] + item, pair_count)
+    return permutation(settings["seed"], epoch, pair_count)[place]
+
+
+def rollout_length(settings, step, item):
+    K, mode = settings["max_denoising_steps"], settings["rollout_length"]
+
+    def drawn(by_item):
+        return 1 + Draws(settings["seed"], ROLLOUT_LENGTH, step, by_item).integer(0, K - 1)
+
+    if mode == "shared":
+        return drawn(0)
+    if mode == "antithetic" and item % 2 == 1:
+        return K - drawn(item - 1)
+    return drawn(item)
+
+
+def pixel_size(settings, pair, step, item):
+    resolution = pair["resolution"]
+    if not isinstance(resolution, int):
+        return tuple(resolution)
+    if not pair["dynamic_resolution"]:
+        return resolution, resolution
+    low, high = -(-resolution // 128), resolution // 64  # multiples of 64 in [resolution/2, resolution]
+    draws = Draws(settings["seed"], RESOLUTION, step, item)
+    return tuple(64 * (low + draws.integer(position, high - low + 1)) for position in (0, 1))
+
+
+def initial_latents(settings, pair, step, item):
+    """(B, 4, H/8, W/8)"""
+    height, width = pixel_size(settings, pair, step, item)
+    batch, seed = pair["batch_size"], settings["seed"]
+    latents = Draws(seed, LATENTS, step, item).normals(batch, 4, height // 8, width // 8)
+    offset = settings["noise_offset"]
+    if offset:
+        if settings["noise_offset_random_strength"]:
+            offset *= float(Draws(seed, NOISE_OFFSET, step, item, sub=1).uniforms(1)[0])
+        latents = latents + offset * Draws(seed, NOISE_OFFSET, step, item).normals(batch, 4, 1, 1)
+    return latents
+
+
+# ---- the sampler ------------------------------------------------------------------------------------------------------------
+
+def make_scheduler(K, prediction_type="epsilon"):
+    """diffusers' DDPMScheduler on K timesteps, with the cumulative products of section 1 in double instead of its float32."""
+    scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+                              variance_type="fixed_small", clip_sample=False, timestep_spacing="leading", steps_offset=0,
+                              prediction_type=prediction_type)
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    scheduler.betas, scheduler.alphas = betas, 1.0 - betas
+    scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, dim=0)
+    scheduler.one = torch.tensor(1.0, dtype=torch.float64)
+    scheduler.set_timesteps(K)
+    return scheduler
+
+
+def scheduler_step(scheduler, index, x, prediction, z):
+    """One step of diffusers' own code; z takes the place of the noise that it would draw."""
+    with mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *_, **__: z):
+        return scheduler.step(prediction, scheduler.timesteps[index], x).prev_sample
+
+
+def explicit_step(K, index, x, prediction, z, prediction_type="epsilon"):
+    """The same step written out in double: the posterior mean of Ho et al. 2020 (equation 7) plus the smaller variance."""
+    stride = 1000 // K
+    t, previous = (K - 1 - index) * stride, (K - 2 - index) * stride
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    alpha_bar = np.cumprod(1.0 - betas)
+    a, a_previous = alpha_bar[t], alpha_bar[previous] if index < K - 1 else 1.0
+    x, prediction, z = x.double(), prediction.double(), z.double()
+    if prediction_type == "epsilon":
+        x0 = (x - math.sqrt(1 - a) * prediction) / math.sqrt(a)
+    else:
+        x0 = math.sqrt(a) * x - math.sqrt(1 - a) * prediction
+    alpha = a / a_previous
+    mean = math.sqrt(a_previous) * (1 - alpha) / (1 - a) * x0 + math.sqrt(alpha) * (1 - a_previous) / (1 - a) * x
+    deviation = math.sqrt((1 - a_previous) / (1 - a) * (1 - alpha)) if t > 0 else 0.0
+    return (mean + deviation * z).float()
+
+
+# ---- the LoRA ---------------------------------------------------------------------------------------------------------------
+
+class Adapter:
+    """One module's lora_down and lora_up, added to its output by a forward hook."""
+
+    def __init__(self, network, index, name, module):
+        self.network, self.index, self.name = network, index, name
+        weight = module.weight
+        rank, fan_in = network.rank, weight[0].numel()
+        uniform = Draws(network.seed, LORA_INIT, sub=index).uniforms(rank * fan_in)
+        down = ((2.0 * uniform - 1.0) / math.sqrt(fan_in)).astype(np.float32)
+        self.down = torch.nn.Parameter(torch.from_numpy(down).reshape(rank, *weight.shape[1:]))
+        self.up = torch.nn.Parameter(torch.zeros(weight.shape[0], rank, *[1] * (weight.dim() - 2)))
+        self.handle = module.register_forward_hook(self.add)
+
+    def add(self, module, inputs, output):
+        scale = self.network.multiplier * self.network.alpha / self.network.rank
+        if scale == 0:
+            return output
+        apply = torch.nn.functional.conv2d if self.down.dim() == 4 else torch.nn.functional.linear
+        down, up = (weight.to(inputs[0].dtype) for weight in (self.down, self.up))
+        hidden = apply(inputs[0], down)
+        if self.network.dropout is not None:
+            hidden = self.dropped(hidden, **self.network.dropout)
+        return output + scale * apply(hidden, up)
+
+    def dropped(self, hidden, seed, step, item, p):
+        uniform = Draws(seed, DROPOUT, step, item, sub=4 * self.index + NEURON).uniforms(hidden.numel())
+        kept = torch.from_numpy(uniform >= p).reshape(hidden.shape)
+        return hidden * kept / (1.0 - p)
+
+    def key(self):
+        return "lora_unet_" + self.name.replace(".", "_")
+
+
+class Network:
+    """The LoRA of a U-Net: every linear and 1x1 convolution of the transformers, in the order of named_modules()."""
+
+    def __init__(self, unet, seed, rank, alpha):
+        self.seed, self.rank, self.alpha = seed, rank, alpha or rank
+        self.multiplier, self.dropout = 0.0, None
+        found = [(name, module) for name, module in unet.named_modules()
+                 if ".attentions." in name and isinstance(module, (torch.nn.Linear, torch.nn.Conv2d))]
+        self.adapters = [Adapter(self, index, name, module) for index, (name, module) in enumerate(found)]
+
+    def parameters(self):
+        return [p for adapter in self.adapters for p in (adapter.down, adapter.up)]
+
+    @contextmanager
+    def on(self, multiplier, dropout=None):
+        self.multiplier, self.dropout = multiplier, dropout
+        yield
+        self.multiplier, self.dropout = 0.0, None
+
+    def detach(self):
+        for adapter in self.adapters:
+            adapter.handle.remove()
+
+    def state_dict(self):
+        tensors = {}
+        for adapter in self.adapters:
+            tensors[adapter.key() + ".lora_down.weight"] = adapter.down.detach().clone()
+            tensors[adapter.key() + ".lora_up.weight"] = adapter.up.detach().clone()
+            tensors[adapter.key() + ".alpha"] = torch.tensor(float(self.alpha))
+        return tensors
+
+
+# ---- section 1: the work item and the step ----------------------------------------------------------------------------------
+
+class Model:
+    """A frozen U-Net and text encoder of a Diffusers folder, in fp32 whatever the files hold.
+
+    dtype float64 runs the U-Net in double, to see how far fp32 is from the exact result; all else stays as it is.
+    """
+
+    def __init__(self, folder, dtype=torch.float32):
+        folder = Path(folder)
+        unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+        self.unet, self.dtype = unet.to(dtype).eval().requires_grad_(False), dtype
+        self.tokenizer = CLIPTokenizerFast.from_pretrained(folder / "tokenizer")
+        self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
+        self.embeddings = {}
+
+    def embed(self, prompt):
+        """(1, 77, C): the last hidden state after the final norm."""
+        if prompt not in self.embeddings:
+            ids = self.tokenizer([prompt], padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
+            with torch.no_grad():
+                self.embeddings[prompt] = self.text_encoder(ids).last_hidden_state
+        return self.embeddings[prompt]
+
+    def predict(self, latents, t, prompts):
+        """One batch: latents (B, 4, h, w) once for each prompt, in the prompts' order -> one (B, 4, h, w) each."""
+        batch = len(latents)
+        context = torch.cat([self.embed(prompt).expand(batch, -1, -1) for prompt in prompts])
+        latents = torch.cat([latents] * len(prompts)).to(self.dtype)
+        return self.unet(latents, t, context.to(self.dtype)).sample.float().split(batch)
+
+
+def roll_out(model, network, settings, pair, k, step, item):
+    scheduler = make_scheduler(settings["max_denoising_steps"], settings["prediction_type"])
+    x, guidance = initial_latents(settings, pair, step, item), settings["leco_denoise_guidance_scale"]
+    with torch.no_grad(), network.on(pair["multiplier"]):
+        for index in range(k):
+            t = scheduler.timesteps[index]
+            if guidance == 1:
+                (prediction,) = model.predict(x, t, [pair["target"]])
+            else:
+                without, target = model.predict(x, t, [pair["unconditional"], pair["target"]])
+                prediction = without + guidance * (target - without)
+            z = Draws(settings["seed"], SAMPLER_NOISE, step, item, sub=index).normals(*x.shape)
+            x = scheduler_step(scheduler, index, x, prediction, z)
+    return x
+
+
+def goal(model, pair, x, t):
+    prompts = [pair["positive"], pair["unconditional"], pair["neutral"]]
+    distinct = list(dict.fromkeys(prompts))
+    with torch.no_grad():
+        predictions = dict(zip(distinct, model.predict(x, t, distinct)))
+    positive, unconditional, neutral = (predictions[prompt] for prompt in prompts)
+    sign = {"erase": -1.0, "enhance": 1.0}[pair["action"]]
+    return neutral + sign * pair["guidance_scale"] * (positive - unconditional)
+
+
+def work_item(model, network, settings, pairs, step, item):
+    """-> (loss with its graph, what was drawn)"""
+    place = pair_index(settings, len(pairs), step, item)
+    pair, K = pairs[place], settings["max_denoising_steps"]
+    k = rollout_length(settings, step, item)
+    t = 999 - k * 1000 // K
+    x = roll_out(model, network, settings, pair, k, step, item)
+    y = goal(model, pair, x, t)
+    p = settings["network_dropout"]
+    dropout = {"seed": settings["seed"], "step": step, "item": item, "p": p} if p else None
+    with network.on(pair["multiplier"], dropout):
+        (e,) = model.predict(x, t, [pair["target"]])
+    loss = pair["weight"] * (e.float() - y.float()).square().mean(dim=(1, 2, 3)).mean()
+    drawn = {"pair": place, "k": k, "t": t, "height": 8 * x.shape[2], "width": 8 * x.shape[3], "loss": loss.item()}
+    return loss, drawn
+
+
+def learning_rate(settings, step):
+    rate, warmup = settings["learning_rate"], settings["lr_warmup_steps"]
+    if settings["lr_scheduler"] == "constant_with_warmup":
+        return rate * min(1.0, step / max(1, warmup))
+    return rate
+
+
+def step_gradients(model, network, settings, pairs, step):
+    """Sets every .grad to (1/N) times the sum over the items -> the items' records."""
+    parameters, N = network.parameters(), settings["pairs_per_step"]
+    total = [torch.zeros_like(p, dtype=torch.float64) for p in parameters]
+    items = []
+    for item in range(N):
+        loss, drawn = work_item(model, network, settings, pairs, step, item)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        for sum_, gradient in zip(total, gradients):
+            sum_ += gradient.double()
+        items.append(drawn)
+    for p, sum_ in zip(parameters, total):
+        p.grad = (sum_ / N).float()
+    return items
+
+
+def clip(parameters, limit):
+    """-> the global norm before clipping"""
+    norm = math.sqrt(sum(p.grad.double().square().sum().item() for p in parameters))
+    if limit:
+        for p in parameters:
+            p.grad *= min(1.0, limit / (norm + 1e-6))
+    return norm
+
+
+def train(model, settings, pairs, after_step=None):
+    """-> (one record a step as in metrics.jsonl, the LoRA's state dict)"""
+    settings = with_defaults(settings, DEFAULT_SETTINGS)
+    pairs = [with_defaults({"positive": pair["target"], **pair}, DEFAULT_PAIR) for pair in pairs]
+    network = Network(model.unet, settings["seed"], settings["network_dim"], settings["network_alpha"])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings["learning_rate"], betas=tuple(settings["betas"]),
+                                  eps=settings["eps"], weight_decay=settings["weight_decay"])
+    records = []
+    for step in range(settings["max_train_steps"]):
+        items = step_gradients(model, network, settings, pairs, step)
+        norm = clip(network.parameters(), settings["max_grad_norm"])
+        rate = learning_rate(settings, step)
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        loss = sum(item["loss"] for item in items) / settings["pairs_per_step"]
+        records.append({"step": step + 1, "loss": loss, "lr": rate, "grad_norm": norm, "items": items})
+        if after_step:
+            after_step(records[-1])
+    network.detach()
+    return records, network.state_dict()
+
+
+def save_lora(path, state_dict):
+    save_file(state_dict, path, metadata={"ss_network_module": "networks.lora"})
