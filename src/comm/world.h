@@ -1,4 +1,9 @@
 // The life of MPI in this process, and the choice of back-end and device.
+//
+// Failure. A rank that fails calls host().abort(), which ends the job within seconds; so does an exception
+// that leaves World's scope. A collective that does not return within LECO_TIMEOUT_SECONDS (default 600; the
+// program may set another default, see watchdog.h) is named on stderr and ends the job with status 1. A rank
+// that is killed is noticed by mpirun, and by srun with --kill-on-bad-exit=1.
 #pragma once
 
 #include <memory>
@@ -8,8 +13,13 @@
 
 namespace leco {
 
-// Starts MPI when an MPI launcher started this process (mpirun, srun --mpi=…), else stands for a world of one without
-// touching MPI. Ends MPI in the destructor. One per process.
+// Starts MPI when an MPI launcher started this process (mpirun, srun --mpi=…), else stands for a world of one
+// without touching MPI. Ends MPI in the destructor. One at a time in a process, and one with MPI in its life.
+// It asks for MPI_THREAD_MULTIPLE, since the watchdog must be able to abort while the main thread is inside
+// MPI; where MPI grants less, the watchdog just ends its own process, and the launcher the others.
+// Communicators must not outlive it. Throws a usage error when the launcher does not fit (several tasks of an
+// srun without MPI plugin; an MPI that sees one process where the launcher started several) and when
+// LECO_TIMEOUT_SECONDS is no number of seconds.
 class World {
  public:
   World();
@@ -21,10 +31,11 @@ class World {
   int size() const;
   int local_rank() const;  // among the ranks of this node
   int local_size() const;
-  Communicator& host();    // all ranks, tensors in host memory: MPI, or local for a world of one
+  Communicator& host();  // all ranks, tensors in host memory: MPI, or local for a world of one
 
-  // The group that training uses on `device`: NCCL when every rank has a CUDA device of its own, else the host
-  // back-end, which stages CUDA tensors through host memory (two ranks on one GPU). Collective.
+  // A new group of all ranks for training on `device`: NCCL when every rank has a CUDA device of its own,
+  // else MPI, which takes CUDA tensors through host memory (two ranks on one GPU). Collective, decided alike
+  // on all ranks.
   std::unique_ptr<Communicator> communicator_for(torch::Device device);
 
  private:
@@ -32,8 +43,9 @@ class World {
   std::unique_ptr<Implementation> implementation_;
 };
 
-// The device of a rank: "cuda" or "auto" with a visible GPU takes GPU local_rank mod visible GPUs, else the CPU.
-// Throws a usage error for "cuda" without a GPU or in a build without CUDA.
+// The device of a rank: "cuda" or "auto" with a visible GPU takes GPU local_rank mod visible GPUs, else the
+// CPU. Throws a usage error for "cuda" without a GPU or in a build without CUDA, and for any word but auto,
+// cpu, cuda.
 torch::Device choose_device(const std::string& choice, int local_rank);
 
 }  // namespace leco

@@ -1,0 +1,35 @@
+// Private: MPI from init to finalize, and what it knows of this node.
+#pragma once
+
+#include "comm/mpi_error.h"
+#include "comm/nccl_communicator.h"
+
+namespace leco {
+
+class MpiSession {
+ public:
+  explicit MpiSession(int tasks_of_launcher);  // for the check that MPI sees the same processes
+  ~MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+
+  int size() const { return size_; }
+  int local_rank() const { return local_rank_; }
+  int local_size() const { return local_size_; }
+
+  // Whether no other rank of this node has the GPU at `mine`. Collective over the node.
+  bool alone_on_gpu(const GpuPlace& mine) const;
+
+ private:
+  [[noreturn]] static void refuse_launcher(int tasks);
+  void join() const;
+  void find_node();
+
+  int exceptions_at_start_;
+  MPI_Comm node_ = MPI_COMM_NULL;
+  int size_ = 1;
+  int local_rank_ = 0;
+  int local_size_ = 1;
+};
+
+}  // namespace leco

@@ -1,0 +1,46 @@
+// Ends the job when a collective does not return. A rank that dies is seen by the launcher (mpirun, srun
+// --kill-on-bad-exit=1); this is for the rest: a rank that hangs, a lost node, a network that stalls.
+#pragma once
+
+#include <chrono>
+#include <list>
+#include <string>
+
+namespace leco {
+
+inline constexpr std::chrono::seconds kDefaultLimit{600};
+inline constexpr std::chrono::seconds kNoLimit{0};
+
+// How long a collective may wait before the job is given up: LECO_TIMEOUT_SECONDS if that is set (1 to
+// 1000000, else a usage error), else what set_collective_limit was given, else kDefaultLimit. A rank without
+// work waits in a collective for as long as the slowest rank computes, so whoever knows how long a step takes
+// sets several times that.
+std::chrono::seconds collective_limit();
+void set_collective_limit(std::chrono::seconds limit);
+
+// Lives as long as an operation; the back-ends hold one in every collective. Past its limit the operation is
+// named on stderr and the job ends with status 1 (job.h). Watches nest: the message also names those around
+// it, so a caller can say what a collective was for: `Watch watch("merge of step 12", kNoLimit);`
+class Watch {
+ public:
+  explicit Watch(std::string operation, std::chrono::seconds limit = collective_limit());
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  struct Wait {
+    std::string operation;
+    std::chrono::steady_clock::time_point start;
+    std::chrono::seconds limit;
+  };
+
+ private:
+  std::list<Wait>::iterator wait_;
+};
+
+// For a handler of SIGTERM: makes the watchdog log, within a tenth of a second, what this rank waits for, if
+// it waits. mpirun sends SIGTERM to the others when a rank was killed, so this names the operation that the
+// lost rank left. Async-signal-safe.
+void report_waits() noexcept;
+
+}  // namespace leco

@@ -1,0 +1,69 @@
+// Fails in a named way on rank 1 (rank 0 when alone) while the other ranks wait; failure_test.py looks at
+// what happens.
+#include <torch/types.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+#include "comm/watchdog.h"
+#include "comm/world.h"
+#include "core/error.h"
+#include "core/log.h"
+
+namespace {
+
+using leco::Reduce;
+
+void compute(int seconds) {
+  std::this_thread::sleep_for(std::chrono::seconds(seconds));
+}
+
+void fail(leco::World& world, const std::string& way) {
+  if (way == "throw") throw leco::Error("the loss is not finite at step 3");
+  if (way == "usage") leco::throw_usage("--seed is 'abc'");
+  if (way == "abort") world.host().abort("called by hand", 7);
+  if (way == "kill") {
+    compute(1);  // so that the others wait by then
+    std::raise(SIGKILL);
+  }
+  if (way == "segfault") std::raise(SIGSEGV);
+  if (way == "exit") std::_Exit(5);
+  if (way == "hang") compute(1000);
+  if (way == "slow") compute(3);
+  if (way == "deaf") {  // hangs and cannot even be asked to end
+    std::signal(SIGTERM, SIG_IGN);
+    compute(1000);
+  }
+}
+
+void run(leco::World& world, const std::string& way) {
+  const int last = world.size() - 1;
+  if (world.rank() == std::min(1, last)) fail(world, way == "escape" ? "throw" : way);
+  const leco::Watch watch("merge of step 3", leco::kNoLimit);
+  auto gradients = torch::ones({1000}, torch::kInt64);
+  world.host().all_reduce(gradients, Reduce::kSum);
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+  const std::string way = argv[1];
+  try {
+    leco::World world;
+    leco::log::start(world.rank(), world.size());
+    std::signal(SIGTERM, [](int) { leco::report_waits(); });
+    try {
+      run(world, way);
+    } catch (const leco::Error& error) {
+      if (way == "escape") throw;
+      world.host().abort(error.what(), static_cast<int>(error.status()));
+    }
+    if (world.rank() == 0) leco::log::info("all is well");
+    return 0;
+  } catch (const leco::Error& error) {
+    leco::log::error(error.what());
+    return static_cast<int>(error.status());
+  }
+}
