@@ -18,13 +18,26 @@ LEVEL = {name: level for level, row in enumerate(LEVELS) for name in row}
 
 # (headers, the files that may include them, why)
 LIBRARY_HEADERS = (
-    (r"n?ccl\.h|nccl_net\.h|mpi\.h", r"^src/comm/\w+\.cpp$", "MPI and NCCL stay behind comm/communicator.h"),
+    (r"nccl\.h|mpi\.h", r"^src/comm/", "MPI and NCCL stay behind comm/communicator.h"),
     (r"spdlog/.*", r"^src/core/log\.cpp$", "spdlog's fmt and libtorch's fmt may not meet: use core/log.h"),
     (r"toml\+\+/.*|toml\.hpp|toml\+\+\.h", r"^(src/config|launcher)/", "files become structs in src/config"),
     (r"yaml-cpp/.*", r"^src/config/", "files become structs in src/config"),
     (r"CLI/.*", r"^launcher/", "flags become structs in launcher"),
     (r"(torch|ATen|c10)/.*", r"^(?!src/(core|config|plan)/)", "core, config and plan are built without libtorch"),
 )
+
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def private_headers(root):
+    """Headers of comm that bring MPI or NCCL with them, over however many steps; no other folder may include them."""
+    brings = {f"comm/{path.name}": {match[2] for match in INCLUDE.finditer(path.read_text())}
+              for path in files(root, r"\.h$", ["src/comm"])}
+    private = {"mpi.h", "nccl.h"}
+    while more := {name for name, includes in brings.items() if name not in private and includes & private}:
+        private |= more
+    return private
 
 
 def declared_links(root):
@@ -59,18 +72,18 @@ def check_levels(links):
                 yield path, line, f"'{name}' links to '{other}', which is not below it; move the shared part down"
 
 
-def check_file(root, path, links):
+def check_file(root, path, links, private):
     where = path.relative_to(root).as_posix()
     folder = path.relative_to(root).parts[1] if where.startswith("src/") and where.count("/") > 1 else None
     allowed = reachable(links, folder) | {folder} if folder else None
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        include = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
-        if not include:
-            continue
-        header = include[2]
+    text = path.read_text()
+    for include in INCLUDE.finditer(text):
+        number, header = text.count("\n", 0, include.end()) + 1, include[2]
         for pattern, places, why in LIBRARY_HEADERS:
             if re.fullmatch(pattern, header) and not re.search(places, where):
                 yield path, number, f"{header} may not be included here: {why}"
+        if header.startswith("comm/") and header in private and folder != "comm":
+            yield path, number, f"{header} is private to comm, since it brings MPI or NCCL with it; use comm/communicator.h"
         if include[1] == '"' and allowed is not None:
             other = header.split("/")[0]
             if "/" not in header:
@@ -82,10 +95,10 @@ def check_file(root, path, links):
 
 def main() -> int:
     root = root_from_arguments()
-    links = declared_links(root)
+    links, private = declared_links(root), private_headers(root)
     problems = list(check_levels(links))
     for path in files(root, r"\.(h|cpp|cu)$", ["src", "launcher"]):
-        problems += check_file(root, path, links)
+        problems += check_file(root, path, links, private)
     return report(root, problems)
 
 
