@@ -1,1 +1,183 @@
-// to be written
+#include "config/prompt_file.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "config/prompt_keys.h"
+#include "config/prompt_neutrals.h"
+#include "config/prompt_sliders.h"
+#include "config/toml_reader.h"
+#include "core/error.h"
+
+namespace leco {
+namespace {
+
+// The tables of one file, and what has been made of them so far.
+class PromptReader {
+ public:
+  PromptReader(const TomlTable& top, const ReadFile& read) : top_(top), neutrals_(read) {}
+
+  PromptFile run() {
+    check_prompt_table(top_, TableKind::kTopLevel);
+    if (top_.has("slider")) {
+      slider_.emplace(take_table("slider"));
+      check_prompt_table(*slider_, TableKind::kSection);
+    }
+    if (top_.has("prompts")) read_prompts();
+    if (top_.has("targets")) read_targets(top_, "targets");
+    if (slider_ && slider_->has("targets")) read_targets(*slider_, "slider.targets");
+    if (!has_targets()) read_entry_of_outer_levels();
+    if (file_.pairs.empty()) {
+      fail_at(top_.path(), top_.line(),
+              "the file holds nothing to train; write [[prompts]] with a 'target', or [[targets]] with a "
+              "'target_class'");
+    }
+    if (slider_) note_keys_without_effect(*slider_, file_.notices);
+    note_keys_without_effect(top_, file_.notices);
+    return std::move(file_);
+  }
+
+ private:
+  bool has_targets() const { return top_.has("targets") || (slider_ && slider_->has("targets")); }
+
+  TomlTable take_table(std::string_view key) const {
+    top_.mark_asked(key);
+    return top_.table(key);
+  }
+
+  // What sliders and the entries of targets fall back on: [slider] before the top level.
+  Levels outer() const {
+    return Levels(slider_ ? std::vector<const TomlTable*>{&*slider_, &top_}
+                          : std::vector<const TomlTable*>{&top_});
+  }
+
+  void read_prompts() {
+    top_.mark_asked("prompts");
+    for (const TomlTable& entry : top_.tables("prompts", "prompts")) {
+      refuse_both_kinds(entry);
+      if (entry.has("target_class")) {
+        add_slider(entry);
+      } else {
+        add_pair(&entry, Levels({&top_}));
+      }
+    }
+  }
+
+  void read_targets(const TomlTable& holder, const std::string& title) {
+    holder.mark_asked("targets");
+    for (const TomlTable& entry : holder.tables("targets", title)) {
+      refuse_both_kinds(entry);
+      if (entry.has("target")) {
+        add_pair(&entry, outer());
+      } else {
+        add_slider(entry);
+      }
+    }
+  }
+
+  // Without targets, the outer levels themselves may describe one slider, or one pair.
+  void read_entry_of_outer_levels() {
+    const Levels levels = outer();
+    if (levels.find("target_class") != nullptr) {
+      append(expand_slider(nullptr, levels, neutrals_, file_.notices), levels);
+    } else if ((slider_ && slider_->has("target")) || (top_.has("target") && !top_.has("prompts"))) {
+      add_pair(nullptr, levels);
+    }
+  }
+
+  void refuse_both_kinds(const TomlTable& entry) const {
+    if (!entry.has("target") || !entry.has("target_class")) return;
+    entry.fail("target", "makes this entry a pair and 'target_class' makes it a slider; keep one of the two");
+  }
+
+  void add_slider(const TomlTable& entry) {
+    check_prompt_table(entry, TableKind::kSlider);
+    const Levels levels = outer().inside(&entry);
+    if (levels.find("target_class") == nullptr) {
+      fail_at(entry.path(), entry.line(),
+              fmt::format(
+                  "{}: 'target_class' is missing (the prompt that the slider acts on; \"\" for all prompts)",
+                  entry.name()));
+    }
+    append(expand_slider(&entry, outer(), neutrals_, file_.notices), levels);
+    note_keys_without_effect(entry, file_.notices);
+  }
+
+  void add_pair(const TomlTable* entry, const Levels& outer) {
+    if (entry != nullptr) check_prompt_table(*entry, TableKind::kPair);
+    const Levels levels = outer.inside(entry);
+    const TomlTable* with_target = levels.find("target");
+    if (with_target == nullptr) {
+      fail_at(
+          entry->path(), entry->line(),
+          fmt::format("{}: 'target' is missing (the prompt whose picture the LoRA changes)", entry->name()));
+    }
+    PromptPair pair = common_settings(levels);
+    pair.target = with_target->text("target");
+    pair.positive = levels.text("positive", pair.target);
+    pair.unconditional = levels.text("unconditional", "");
+    pair.neutral = levels.text("neutral", "");
+    pair.action = levels.text("action", "erase") == "erase" ? Action::kErase : Action::kEnhance;
+    const Size size = pair_sizes(levels, file_.notices).front();
+    pair.resolution = size.resolution;
+    pair.dynamic_resolution = size.dynamic;
+    if (!pair.unconditional.empty() && levels.find("neutral") == nullptr) {
+      add_notice(file_.notices, entry != nullptr ? *entry : *with_target, "unconditional",
+                 "is set and 'neutral' is not: the goal starts from the empty prompt \"\", as sd-scripts' "
+                 "guide says; its "
+                 "code would take 'unconditional' there");
+    }
+    append({pair}, levels);
+    if (entry != nullptr) note_keys_without_effect(*entry, file_.notices);
+  }
+
+  // Each pair becomes one copy an attribute of `preserve`, with the attribute before each of its prompts.
+  void append(const std::vector<PromptPair>& pairs, const Levels& levels) {
+    const auto attributes = preserved_attributes(levels);
+    check_pair_count(*levels.tables().front(), file_.pairs.size() + pairs.size() * attributes.size());
+    for (const PromptPair& pair : pairs) {
+      for (const std::string& attribute : attributes) {
+        PromptPair copy = pair;
+        if (!attribute.empty()) {
+          for (std::string* prompt : {&copy.target, &copy.positive, &copy.unconditional, &copy.neutral}) {
+            prompt->insert(0, attribute + " ");
+          }
+        }
+        file_.pairs.push_back(std::move(copy));
+      }
+    }
+  }
+
+  const TomlTable& top_;
+  std::optional<TomlTable> slider_;  // [slider]
+  NeutralPrompts neutrals_;
+  PromptFile file_;
+};
+
+void check_extension(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (extension == ".toml") return;
+  if (extension == ".yaml" || extension == ".yml") {
+    throw_usage(fmt::format(
+        "{}: prompt files in YAML are not read by this version, a later one brings them; write the "
+        "same keys as TOML (docs/prompts.md) and name the file .toml",
+        path));
+  }
+  throw_usage(fmt::format("{}: a prompt file's name must end in .toml, not in '{}'", path, extension));
+}
+
+}  // namespace
+
+PromptFile load_prompt_file(const std::string& path, const ReadFile& read) {
+  check_extension(path);
+  const toml::table parsed = parse_toml(path, read(path));
+  const TomlTable top(parsed, path, "top level", 1);
+  return PromptReader(top, read).run();
+}
+
+}  // namespace leco

@@ -1,0 +1,18 @@
+// A look at TOML text before it is parsed. toml++ 3.3 recurses once for every part of a dotted key, so a
+// hostile key of 170 KB ends the process instead of throwing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace leco {
+
+constexpr size_t kMaxConfigBytes = 1'000'000;
+constexpr int64_t kMaxTomlDepth = 64;  // parts of one dotted key; brackets and braces inside each other
+
+// Throws a usage error when the text is longer or deeper than that. Whether it is TOML at all is left to the
+// parser.
+void check_toml_limits(const std::string& path, std::string_view text);
+
+}  // namespace leco
