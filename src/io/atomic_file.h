@@ -1,12 +1,14 @@
 // Files that are whole or absent: temporary name in the same folder, fsync, rename, fsync of the folder.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 
 namespace leco {
 
+// The temporary name is ".<name>.tmp-<process id>", so that what a killed process leaves can be recognised.
+// Errors carry the path and the system's reason. A folder that is missing or closed to us is the user's
+// mistake (usage error); a full disk is a failure of the run.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);  // creates the temporary file
@@ -14,12 +16,13 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  void write(std::string_view bytes);  // throws Error with the system's reason (disk full, …)
-  void commit();                       // the file now has its name and is on the disk
+  void write(std::string_view bytes);
+  void
+  commit();  // the file now has its name and is on the disk; to be called once, nothing is written after it
 
  private:
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // empty once there is none to remove
   int descriptor_ = -1;
 };
 

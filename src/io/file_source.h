@@ -11,9 +11,10 @@ namespace leco {
 class FileSource {
  public:
   virtual ~FileSource() = default;
-  virtual bool exists(const std::string& path) = 0;
-  virtual std::string read(const std::string& path) = 0;                 // usage error when it cannot be read
-  virtual StateDict open_safetensors(const std::string& path) = 0;       // usage error when it is not valid
+  virtual bool exists(
+      const std::string& path) = 0;  // a file or a folder; usage error when that cannot be found out
+  virtual std::string read(const std::string& path) = 0;            // usage error when it cannot be read
+  virtual StateDict open_safetensors(const std::string& path) = 0;  // usage error when it is not valid
 };
 
 class LocalFileSource final : public FileSource {

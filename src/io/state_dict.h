@@ -1,5 +1,5 @@
-// Named weights, each to be taken once. What a model does not find, or finds in another shape, is fatal and named;
-// what it leaves is listed.
+// Named weights, each to be taken once. What a model does not find, or finds in another shape, is fatal and
+// named; what it leaves is listed.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,8 @@ namespace leco {
 
 class StateDict {
  public:
-  // Returns the tensor's contents on the CPU, in the file's type. May be a view of memory that the function keeps alive.
+  // Returns the tensor's contents on the CPU, in the file's type. May be a view of memory that the function
+  // keeps alive.
   using Fetch = std::function<torch::Tensor(const TensorInfo&)>;
   // `origin` names the file in messages.
   StateDict(std::string origin, std::vector<TensorInfo> tensors, Fetch fetch);
