@@ -1,8 +1,8 @@
-"""Writes tests/data/golden: small results of reference_trainer.py on the toy model, for the C++ tests to compare with.
+"""Writes tests/data/golden: small results of reference_trainer.py on the toy model for the C++ tests to compare with.
 
 usage: make_golden.py [MODEL [OUTPUT]]      (tests/data/toy-sd, tests/data/golden)
-Made with torch 2.11.0, diffusers 0.35.2 and transformers 4.57.1 on one CPU thread; the toy's fp16 weights are raised to fp32.
-What each file holds is said beside the function that writes it, and under "recipe" in the file itself.
+Made with torch 2.11.0, diffusers 0.35.2 and transformers 4.57.1 on one CPU thread; the toy's fp16 weights are raised
+to fp32. What each file holds is said in RECIPES and, under "recipe", in the file itself.
 """
 import json
 import sys
@@ -20,13 +20,13 @@ PROMPTS = ["a big red circle", ""]
 SEED = 1234
 PAIRS = [
     {"target": "a big red circle", "positive": "a red circle", "resolution": 128, "batch_size": 2, "weight": 0.5},
-    {"target": "circle", "positive": "a big circle", "unconditional": "a small circle", "neutral": "circle", "action": "enhance",
-     "guidance_scale": 2.0, "multiplier": -1.0, "resolution": 128},
+    {"target": "circle", "positive": "a big circle", "unconditional": "a small circle", "neutral": "circle",
+     "action": "enhance", "guidance_scale": 2.0, "multiplier": -1.0, "resolution": 128},
 ]
 SETTINGS = {
-    "seed": SEED, "max_train_steps": 3, "max_denoising_steps": 12, "leco_denoise_guidance_scale": 3.0, "pairs_per_step": 4,
-    "rollout_length": "independent", "noise_offset": 0.05, "network_dim": 4, "network_alpha": 2.0, "learning_rate": 1e-3,
-    "max_grad_norm": 0.004,
+    "seed": SEED, "max_train_steps": 3, "pairs_per_step": 4, "max_denoising_steps": 12,
+    "leco_denoise_guidance_scale": 3.0, "rollout_length": "independent", "noise_offset": 0.05,
+    "network_dim": 4, "network_alpha": 2.0, "learning_rate": 1e-3, "max_grad_norm": 0.004,
 }
 VARIANTS = {
     "shared rollout": {"rollout_length": "shared"},
@@ -43,10 +43,39 @@ SHOWN_GRADIENTS = [
     "down_blocks.2.attentions.1.proj_out",
     "mid_block.attentions.0.proj_in",
 ]
+RECIPES = {
+    "unet.safetensors": f"""
+seed {SEED}, LoRA off. embeddings: last hidden states of the prompts {json.dumps(PROMPTS)}. latents: purpose 5, step 0,
+item 0. output: both samples in one call. odd_latents: item 1; odd_output: with the first prompt.""",
+    "ddpm.safetensors": f"""
+seed {SEED}, step 0, item 0: x purpose 5, prediction purpose 6, z purpose 7. KIND.K.I: x after step I of K, by
+diffusers' DDPMScheduler.step with z as its noise and the schedule in double. The last step adds no noise.""",
+    "lora.safetensors": f"""
+seed {SEED}, rank 4, alpha 2, multiplier 1.5, inputs of unet.safetensors (latents, timesteps, embeddings). lora_down:
+the contract's; lora_up: 0.25 times the normals of purpose 9, step 0, item 1, sub = module. loss: mean of (output - y)^2
+over all entries, y: normals of purpose 5, step 0, item 2. Gradients under the modules' keys, norms in the order of
+modules.txt.""",
+    "steps.json": """
+reference_trainer.train on the toy model: the records of metrics.jsonl without seconds, with each item's loss. A variant
+changes the named settings of the first run. index and value as in steps_lora.safetensors.""",
+    "steps_lora.safetensors": """
+The LoRA after the three steps of steps.json. value: some of its entries, index: their places when all weights stand in
+one row, for each module in order lora_down, then lora_up, row-major. Norms in the order of modules.txt.""",
+    "draws.json": f"""
+Section 2 by numpy. draws: positions from 0, words as hexadecimal, normals as the bits of float32, integers as
+[n, values]. Steps are lists of items. Seed of pairs, lengths and sizes: {SEED}. sizes: [height, width] with
+dynamic_resolution.""",
+}
 
 
-def write_tensors(path, tensors, recipe):
-    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path, metadata={"recipe": recipe})
+def recipe(path):
+    return " ".join(RECIPES[path.name].split())
+
+
+def write_tensors(path, tensors):
+    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, path, metadata={"recipe": recipe(path)})
+    path.chmod(0o644)
 
 
 def relative(a, b):
@@ -65,11 +94,11 @@ def unet_inputs(model):
 
 def write_unet(model, path):
     tensors = unet_inputs(model)
+    embeddings = tensors["embeddings"]
     with torch.no_grad():
-        tensors["output"] = model.unet(tensors["latents"], tensors["timesteps"], tensors["embeddings"]).sample
-        tensors["odd_output"] = model.unet(tensors["odd_latents"], tensors["odd_timesteps"], tensors["embeddings"][:1]).sample
-    write_tensors(path, tensors, f"seed {SEED}, LoRA off. embeddings: last hidden states of the prompts {json.dumps(PROMPTS)}. latents: purpose 5, "
-                  "step 0, item 0. output: both samples in one call. odd_latents: item 1; odd_output: with the first prompt.")
+        tensors["output"] = model.unet(tensors["latents"], tensors["timesteps"], embeddings).sample
+        tensors["odd_output"] = model.unet(tensors["odd_latents"], tensors["odd_timesteps"], embeddings[:1]).sample
+    write_tensors(path, tensors)
 
 
 def write_ddpm(path):
@@ -83,15 +112,15 @@ def write_ddpm(path):
                 after = reference.scheduler_step(scheduler, index, x, prediction, z)
                 assert relative(after, reference.explicit_step(K, index, x, prediction, z, kind)) < 2e-7
                 tensors[f"{kind}.{K}.{index}"] = after
-    write_tensors(path, tensors, f"seed {SEED}, step 0, item 0: x purpose 5, prediction purpose 6, z purpose 7. KIND.K.I: x after step I of K, "
-                  "by diffusers' DDPMScheduler.step with z as its noise and the schedule in double. The last step adds no noise.")
+    write_tensors(path, tensors)
 
 
 def filled_network(model, rank=4, alpha=2.0):
     """The contract's initialisation, and lora_up = 0.25 * normals of purpose 9, item 1, sub = module."""
     network = Network(model.unet, SEED, rank, alpha)
     for adapter in network.adapters:
-        adapter.up.data = 0.25 * Draws(SEED, reference.LORA_INIT, item=1, sub=adapter.index).normals(*adapter.up.shape)
+        draws = Draws(SEED, reference.LORA_INIT, item=1, sub=adapter.index)
+        adapter.up.data = 0.25 * draws.normals(*adapter.up.shape)
     return network
 
 
@@ -117,9 +146,7 @@ def write_lora(model, path, module_list):
         if adapter.name in SHOWN_GRADIENTS:
             tensors[adapter.key() + ".lora_down.weight"] = adapter.down.grad
             tensors[adapter.key() + ".lora_up.weight"] = adapter.up.grad
-    write_tensors(path, tensors, f"seed {SEED}, rank 4, alpha 2, multiplier 1.5, inputs of unet.safetensors (latents, timesteps, embeddings). lora_down: the "
-                  "contract's; lora_up: 0.25 times the normals of purpose 9, step 0, item 1, sub = module. loss: mean of (output - y)^2 over "
-                  "all entries, y: normals of purpose 5, step 0, item 2. Gradients under the modules' keys, norms in module order.")
+    write_tensors(path, tensors)
     module_list.write_text("".join(adapter.name + "\n" for adapter in network.adapters))
     network.detach()
 
@@ -133,8 +160,9 @@ def part(lora, name):
     return [tensor for key, tensor in lora.items() if key.endswith(f".{name}.weight")]
 
 
-def total_norm(tensors):
-    return torch.cat([tensor.flatten() for tensor in tensors]).double().norm().item()
+def total_norms(lora):
+    return {f"{name}_norm": torch.cat([tensor.flatten() for tensor in part(lora, f"lora_{name}")]).double().norm().item()
+            for name in ("down", "up")}
 
 
 def write_steps(model, path, lora_path):
@@ -143,24 +171,18 @@ def write_steps(model, path, lora_path):
     draws = Draws(SEED, 11)
     index = sorted({draws.integer(position, len(weights)) for position in range(2000)})
     write_tensors(lora_path, {"index": torch.tensor(index, dtype=torch.int32), "value": weights[index],
-                              "down_norms": norms(part(lora, "lora_down")), "up_norms": norms(part(lora, "lora_up"))},
-                  "The LoRA after the three steps of steps.json. value: some of its entries, index: their places when all weights stand in one row, for "
-                  "each module in order lora_down, then lora_up, row-major. Norms in module order.")
+                              "down_norms": norms(part(lora, "lora_down")), "up_norms": norms(part(lora, "lora_up"))})
     few = [place for place in index if place % 7 == 0][::4][:60]
     variants = []
     for name, changes in VARIANTS.items():
         settings = {**SETTINGS, "max_train_steps": 2, **changes}
         variant_records, variant = reference.train(model, settings, PAIRS)
-        variants.append({"name": name, "settings": changes, "max_train_steps": settings["max_train_steps"], "records": variant_records,
-                         "down_norm": total_norm(part(variant, "lora_down")), "up_norm": total_norm(part(variant, "lora_up")),
-                         "index": few, "value": flat(variant)[few].tolist()})
+        variants.append({"name": name, "settings": {"max_train_steps": 2, **changes}, "records": variant_records,
+                         **total_norms(variant), "index": few, "value": flat(variant)[few].tolist()})
         print(name, [record["loss"] for record in variant_records])
-    document = {
-        "recipe": "reference_trainer.train on the toy model: the records of metrics.jsonl without seconds. A variant changes the named settings of the "
-                  "first run. index and value as in steps_lora.safetensors.",
-        "settings": SETTINGS, "pairs": [{**reference.DEFAULT_PAIR, **pair} for pair in PAIRS], "weights": len(weights), "records": records,
-        "down_norm": total_norm(part(lora, "lora_down")), "up_norm": total_norm(part(lora, "lora_up")), "variants": variants}
-    path.write_text(as_json(document))
+    path.write_text(as_json({
+        "recipe": recipe(path), "settings": SETTINGS, "pairs": [{**reference.DEFAULT_PAIR, **pair} for pair in PAIRS],
+        "weights": len(weights), "records": records, **total_norms(lora), "variants": variants}))
 
 
 def as_json(document):
@@ -183,25 +205,45 @@ def draws_of(seed, purpose, step, item, sub):
 
 def write_draws(path):
     big = 0xFEDCBA9876543210
-    uses = [(0, 1, 0, 0, 0), (SEED, 1, 3, 0, 0), (big, 1, 2, 5, 0), (SEED, 2, 1599, 7, 0), (SEED, 3, 2, 1, 0), (SEED, 5, 0, 0, 0),
-            (big, 5, 123456, 63, 0), (SEED, 6, 1, 2, 0), (SEED, 6, 1, 2, 1), (SEED, 7, 2, 3, 0), (SEED, 7, 2, 3, 998), (SEED, 8, 1, 0, 4 * 191),
-            (SEED, 8, 1, 0, 4 * 5 + 1), (SEED, 8, 1, 0, 4 * 5 + 2), (SEED, 9, 0, 0, 0), (big, 9, 0, 0, 191), (SEED, 9, 0, 1, 17)]
-    orders = [{"seed": seed, "P": P, "epochs": [reference.permutation(seed, epoch, P) for epoch in range(4)]}
-              for seed in (SEED, big) for P in (1, 2, 5, 7)]
-    settings = reference.with_defaults({"seed": SEED, "pairs_per_step": 4}, reference.DEFAULT_SETTINGS)
-    pairs = [{"pair_order": order, "P": P, "N": 4, "steps": [[reference.pair_index({**settings, "pair_order": order}, P, step, item)
-                                                           for item in range(4)] for step in range(4)]}
-             for order in ("shuffle", "random") for P in (2, 5, 7)]
-    lengths = [{"rollout_length": mode, "K": K, "steps": [[reference.rollout_length(
-                   {**settings, "rollout_length": mode, "max_denoising_steps": K}, step, item) for item in range(5)] for step in range(3)]}
-               for mode in ("shared", "independent", "antithetic") for K in (2, 12, 40, 1000)]
-    sizes = [{"resolution": resolution, "steps": [[reference.pixel_size(
-                 settings, {"resolution": resolution, "dynamic_resolution": True}, step, item) for item in range(4)] for step in range(2)]}
-             for resolution in (64, 192, 512)]
+    uses = [(0, 1, 0, 0, 0), (SEED, 1, 3, 0, 0), (big, 1, 2, 5, 0), (SEED, 2, 1599, 7, 0), (SEED, 3, 2, 1, 0),
+            (SEED, 5, 0, 0, 0), (big, 5, 123456, 63, 0), (SEED, 6, 1, 2, 0), (SEED, 6, 1, 2, 1), (SEED, 7, 2, 3, 0),
+            (SEED, 7, 2, 3, 998), (SEED, 8, 1, 0, 4 * 191), (SEED, 8, 1, 0, 4 * 5 + 1), (SEED, 8, 1, 0, 4 * 5 + 2),
+            (SEED, 9, 0, 0, 0), (big, 9, 0, 0, 191), (SEED, 9, 0, 1, 17)]
     path.write_text(as_json({
-        "recipe": "Section 2 by numpy. draws: positions from 0, words as hexadecimal, normals as the bits of float32, integers as [n, values]. Steps are lists "
-                  f"of items. Seed of pairs, lengths and sizes: {SEED}. sizes: [height, width] with dynamic_resolution.",
-        "draws": [draws_of(*use) for use in uses], "permutations": orders, "pairs": pairs, "lengths": lengths, "sizes": sizes}))
+        "recipe": recipe(path), "draws": [draws_of(*use) for use in uses],
+        "permutations": [{"seed": seed, "P": P, "epochs": [reference.permutation(seed, epoch, P) for epoch in range(4)]}
+                         for seed in (SEED, big) for P in (1, 2, 5, 7)],
+        "pairs": pair_orders(), "lengths": rollout_lengths(), "sizes": dynamic_sizes()}))
+
+
+def settings_with(**changes):
+    return {**reference.DEFAULT_SETTINGS, "seed": SEED, "pairs_per_step": 4, **changes}
+
+
+def pair_orders():
+    def steps(order, P):
+        settings = settings_with(pair_order=order)
+        return [[reference.pair_index(settings, P, step, item) for item in range(4)] for step in range(4)]
+
+    return [{"pair_order": order, "P": P, "N": 4, "steps": steps(order, P)}
+            for order in ("shuffle", "random") for P in (2, 5, 7)]
+
+
+def rollout_lengths():
+    def steps(mode, K):
+        settings = settings_with(rollout_length=mode, max_denoising_steps=K)
+        return [[reference.rollout_length(settings, step, item) for item in range(5)] for step in range(3)]
+
+    return [{"rollout_length": mode, "K": K, "steps": steps(mode, K)}
+            for mode in ("shared", "independent", "antithetic") for K in (2, 12, 40, 1000)]
+
+
+def dynamic_sizes():
+    def steps(resolution):
+        pair = {"resolution": resolution, "dynamic_resolution": True}
+        return [[reference.pixel_size(settings_with(), pair, step, item) for item in range(4)] for step in range(2)]
+
+    return [{"resolution": resolution, "steps": steps(resolution)} for resolution in (64, 192, 512)]
 
 
 def main(model_folder=TESTS / "data/toy-sd", output=TESTS / "data/golden"):

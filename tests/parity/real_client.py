@@ -3,10 +3,10 @@
 usage: real_client.py MODEL LORA OURS
 MODEL  a Diffusers folder (Stable Diffusion 1's layout), loaded in fp32
 LORA   the file under test: lora_unet_….lora_down.weight, .lora_up.weight, .alpha
-OURS   a safetensors file of the program's own U-Net on MODEL and LORA: latents, timesteps, embeddings, and for each scale s a tensor
-       output_<s>, at least output_-1, output_0.5 and output_1
-Exit status 0 when diffusers' load_lora_weights uses every tensor of the file and its outputs equal ours to 1e-5 relative, and when every
-key is one that A1111 and ComfyUI look for; else 1 with what is wrong.
+OURS   a safetensors file of the program's own U-Net on MODEL and LORA: latents, timesteps, embeddings, and for each
+       scale s a tensor output_<s>, at least output_-1, output_0.5 and output_1
+Exit status 0 when diffusers' load_lora_weights uses every tensor of the file and its outputs equal ours to 1e-5
+relative, and when every key is one that A1111 and ComfyUI look for; else 1 with what is wrong.
 """
 import json
 import re
@@ -49,13 +49,13 @@ def modules_of(lora):
     return modules
 
 
-# ---- the rules of the other loaders ---------------------------------------------------------------------------------------
+# ---- the rules of the other loaders --------------------------------------------------------------
 
 def ldm_blocks(config):
     """Pairs (block of Diffusers, block of Stable Diffusion's own code), by walking the U-Net as the LDM code builds it.
 
-    A level of the way down is layers_per_block blocks and a downsampler, each with its own number in input_blocks; on the way up a
-    level is layers_per_block + 1 blocks in output_blocks, the upsampler sits in the last one, behind what is there already.
+    A level of the way down is layers_per_block blocks and a downsampler, each with its own number in input_blocks. On
+    the way up a level is layers_per_block + 1 blocks in output_blocks; the upsampler stands last in the last of them.
     """
     layers, pairs, number = config["layers_per_block"], [("conv_in", "input_blocks.0.0")], 1
     for level, kind in enumerate(config["down_block_types"]):
@@ -80,10 +80,12 @@ def ldm_blocks(config):
             if layer == layers and level + 1 < len(config["up_block_types"]):
                 pairs.append((f"up_blocks.{level}.upsamplers.0.conv", f"output_blocks.{number}.{inside}.conv"))
             number += 1
-    return pairs + [("conv_out", "out.2"), ("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2")]
+    return pairs + [("conv_out", "out.2"), ("time_embedding.linear_1", "time_embed.0"),
+                    ("time_embedding.linear_2", "time_embed.2")]
 
 
-RESNET_LAYERS = {"conv1": "in_layers.2", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection"}
+RESNET_LAYERS = {"conv1": "in_layers.2", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1",
+                 "conv_shortcut": "skip_connection"}
 
 
 def ldm_names(unet):
@@ -116,12 +118,13 @@ A1111_RULES = (
     (r"mid_block_(attentions|resnets)_(\d+)_(.+)", lambda kind, layer, rest:
         f"middle_block_{1 if kind == 'attentions' else 2 * int(layer)}_{rest}"),
     (r"down_blocks_(\d+)_downsamplers_0_conv", lambda level: f"input_blocks_{3 * int(level) + 3}_0_op"),
-    (r"up_blocks_(\d+)_upsamplers_0_conv", lambda level: f"output_blocks_{3 * int(level) + 2}_{2 if int(level) else 1}_conv"),
+    (r"up_blocks_(\d+)_upsamplers_0_conv", lambda level:
+        f"output_blocks_{3 * int(level) + 2}_{2 if int(level) else 1}_conv"),
 )
 
 
 def a1111_name(key):
-    """The LDM module, dots as underscores, that A1111 looks up for a module key: rules with SD1's block numbers built in."""
+    """The LDM module, dots as underscores, that A1111 looks up for a key: rules with SD1's block numbers built in."""
     name = key.removeprefix("lora_unet_")
     for pattern, rule in A1111_RULES:
         match = re.fullmatch(pattern, name)
@@ -143,11 +146,12 @@ def check_other_loaders(modules, unet):
         check(key in ours or found in ours.values(), f"{key}: A1111 finds no module {found}")
 
 
-# ---- diffusers ------------------------------------------------------------------------------------------------------------
+# ---- diffusers -----------------------------------------------------------------------------------
 
 def check_layers(modules, unet):
     """Each module of the file is one adapted layer with the file's own weights and scaling, and there is no other."""
-    layers = {"lora_unet_" + underscored(name): layer for name, layer in unet.named_modules() if isinstance(layer, BaseTunerLayer)}
+    layers = {"lora_unet_" + underscored(name): layer for name, layer in unet.named_modules()
+              if isinstance(layer, BaseTunerLayer)}
     check(set(layers) == set(modules), f"diffusers adapted {len(layers)} layers, the file has {len(modules)} modules; "
                                        f"differing: {sorted(set(layers) ^ set(modules))[:4]}")
     for key, parts in modules.items():
@@ -155,8 +159,8 @@ def check_layers(modules, unet):
         (adapter,) = layer.lora_A.keys()
         check(torch.equal(layer.lora_A[adapter].weight, down), f"{key}: lora_down did not arrive unchanged")
         check(torch.equal(layer.lora_B[adapter].weight, up), f"{key}: lora_up did not arrive unchanged")
-        scaling = parts["alpha"].item() / down.shape[0]
-        check(abs(layer.scaling[adapter] - scaling) < 1e-6, f"{key}: diffusers scales by {layer.scaling[adapter]}, not alpha/rank = {scaling}")
+        scaling, theirs = parts["alpha"].item() / down.shape[0], layer.scaling[adapter]
+        check(abs(theirs - scaling) < 1e-6, f"{key}: diffusers scales by {theirs}, not by alpha/rank = {scaling}")
 
 
 def check_outputs(pipeline, ours):
@@ -170,7 +174,8 @@ def check_outputs(pipeline, ours):
         with torch.no_grad():
             theirs = pipeline.unet(*inputs).sample.double()
         distances[scale] = ((ours[f"output_{scale}"].double() - theirs).norm() / theirs.norm()).item()
-        check(distances[scale] <= TOLERANCE, f"scale {scale}: outputs are {distances[scale]:.2e} apart, allowed {TOLERANCE:.0e}")
+        check(distances[scale] <= TOLERANCE,
+              f"scale {scale}: outputs are {distances[scale]:.2e} apart, allowed {TOLERANCE:.0e}")
     return distances
 
 

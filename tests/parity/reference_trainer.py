@@ -1,8 +1,8 @@
 """A small LECO trainer in plain Python: the second opinion that the C++ program is checked against.
 
-Written from SPEC.md sections 1 to 3 alone, on the CPU in fp32, with the U-Net, text encoder and DDPM scheduler of other people:
-diffusers 0.35.2, transformers 4.57.1, torch 2.11. It is meant to be read beside the specification, so it takes no short cut.
-Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
+Written from SPEC.md sections 1 to 3 alone, on the CPU in fp32, with the U-Net, text encoder and DDPM scheduler of
+other people: diffusers 0.35.2, transformers 4.57.1, torch 2.11. It is meant to be read beside the specification, so it
+takes no short cut. Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
 """
 import math
 from contextlib import contextmanager
@@ -20,11 +20,12 @@ SAMPLER_NOISE, DROPOUT, LORA_INIT = 7, 8, 9
 NEURON = 0  # the kind of dropout, the lowest two bits of its sub
 
 DEFAULT_SETTINGS = {
-    "seed": 0, "max_train_steps": 1, "max_denoising_steps": 40, "leco_denoise_guidance_scale": 3.0, "pairs_per_step": 1,
-    "pair_order": "shuffle", "rollout_length": "shared", "noise_offset": 0.0, "noise_offset_random_strength": False,
-    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "learning_rate": 2e-6, "max_grad_norm": 1.0,
-    "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01, "lr_scheduler": "constant", "lr_warmup_steps": 0,
-    "prediction_type": "epsilon",
+    "seed": 0, "max_train_steps": 1, "pairs_per_step": 1, "pair_order": "shuffle",
+    "max_denoising_steps": 40, "leco_denoise_guidance_scale": 3.0, "rollout_length": "shared",
+    "noise_offset": 0.0, "noise_offset_random_strength": False, "prediction_type": "epsilon",
+    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "max_grad_norm": 1.0,
+    "learning_rate": 2e-6, "lr_scheduler": "constant", "lr_warmup_steps": 0,
+    "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01,
 }
 DEFAULT_PAIR = {
     "unconditional": "", "neutral": "", "action": "erase", "guidance_scale": 1.0, "resolution": 512,
@@ -39,7 +40,7 @@ def with_defaults(given, defaults):
     return {**defaults, **given}
 
 
-# ---- section 2: draws -------------------------------------------------------------------------------------------------------
+# ---- section 2: draws ----------------------------------------------------------------------------
 
 def philox4x32(counter, key):
     """Philox4x32 with 10 rounds: four arrays of counter words and two key words -> four arrays of random words."""
@@ -132,13 +133,13 @@ def initial_latents(settings, pair, step, item):
     return latents
 
 
-# ---- the sampler ------------------------------------------------------------------------------------------------------------
+# ---- the sampler ---------------------------------------------------------------------------------
 
 def make_scheduler(K, prediction_type="epsilon"):
-    """diffusers' DDPMScheduler on K timesteps, with the cumulative products of section 1 in double instead of its float32."""
-    scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
-                              variance_type="fixed_small", clip_sample=False, timestep_spacing="leading", steps_offset=0,
-                              prediction_type=prediction_type)
+    """diffusers' DDPMScheduler on K timesteps, its cumulative products in double (section 1) instead of float32."""
+    scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
+                              beta_schedule="scaled_linear", variance_type="fixed_small", clip_sample=False,
+                              timestep_spacing="leading", steps_offset=0, prediction_type=prediction_type)
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     scheduler.betas, scheduler.alphas = betas, 1.0 - betas
     scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, dim=0)
@@ -154,7 +155,7 @@ def scheduler_step(scheduler, index, x, prediction, z):
 
 
 def explicit_step(K, index, x, prediction, z, prediction_type="epsilon"):
-    """The same step written out in double: the posterior mean of Ho et al. 2020 (equation 7) plus the smaller variance."""
+    """The same step written out in double: Ho et al. 2020, equation 7, with the smaller of its two variances."""
     stride = 1000 // K
     t, previous = (K - 1 - index) * stride, (K - 2 - index) * stride
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
@@ -166,12 +167,12 @@ def explicit_step(K, index, x, prediction, z, prediction_type="epsilon"):
     else:
         x0 = math.sqrt(a) * x - math.sqrt(1 - a) * prediction
     alpha = a / a_previous
-    mean = math.sqrt(a_previous) * (1 - alpha) / (1 - a) * x0 + math.sqrt(alpha) * (1 - a_previous) / (1 - a) * x
+    mean = (math.sqrt(a_previous) * (1 - alpha) * x0 + math.sqrt(alpha) * (1 - a_previous) * x) / (1 - a)
     deviation = math.sqrt((1 - a_previous) / (1 - a) * (1 - alpha)) if t > 0 else 0.0
     return (mean + deviation * z).float()
 
 
-# ---- the LoRA ---------------------------------------------------------------------------------------------------------------
+# ---- the LoRA ------------------------------------------------------------------------------------
 
 class Adapter:
     """One module's lora_down and lora_up, added to its output by a forward hook."""
@@ -238,7 +239,7 @@ class Network:
         return tensors
 
 
-# ---- section 1: the work item and the step ----------------------------------------------------------------------------------
+# ---- section 1: the work item and the step -------------------------------------------------------
 
 class Model:
     """A frozen U-Net and text encoder of a Diffusers folder, in fp32 whatever the files hold.
@@ -257,9 +258,9 @@ class Model:
     def embed(self, prompt):
         """(1, 77, C): the last hidden state after the final norm."""
         if prompt not in self.embeddings:
-            ids = self.tokenizer([prompt], padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
+            tokens = self.tokenizer([prompt], padding="max_length", max_length=77, truncation=True, return_tensors="pt")
             with torch.no_grad():
-                self.embeddings[prompt] = self.text_encoder(ids).last_hidden_state
+                self.embeddings[prompt] = self.text_encoder(tokens.input_ids).last_hidden_state
         return self.embeddings[prompt]
 
     def predict(self, latents, t, prompts):
@@ -309,8 +310,8 @@ def work_item(model, network, settings, pairs, step, item):
     with network.on(pair["multiplier"], dropout):
         (e,) = model.predict(x, t, [pair["target"]])
     loss = pair["weight"] * (e.float() - y.float()).square().mean(dim=(1, 2, 3)).mean()
-    drawn = {"pair": place, "k": k, "t": t, "height": 8 * x.shape[2], "width": 8 * x.shape[3], "loss": loss.item()}
-    return loss, drawn
+    height, width = 8 * x.shape[2], 8 * x.shape[3]
+    return loss, {"pair": place, "k": k, "t": t, "height": height, "width": width, "loss": loss.item()}
 
 
 def learning_rate(settings, step):
