@@ -1,1 +1,196 @@
-// to be written
+#include "launcher/flag_table.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "launcher/config_file.h"
+#include "launcher/flag_groups.h"
+#include "launcher/flag_help.h"
+
+namespace leco {
+namespace {
+
+// Flags that are commands to the program rather than settings; `path` gets the file of flags.
+void add_program_flags(std::string& path, std::vector<Flag>& table) {
+  FlagGroup group(table, "The command line");
+  group.works_aside(
+      "config_file", text_form(path, "FILE"),
+      "a TOML file of flags; sections are ignored, .toml may be left off, the command line wins");
+  table.back().is_setting = false;
+  group.later("output_config", unbound_form(ValueKind::kSwitch), "writes the flags to config_file and stops",
+              "every start prints the effective settings");
+  group.works_aside("help", unbound_form(ValueKind::kSwitch), "prints this list (also -h)");
+  table.back().is_setting = false;
+}
+
+void add_plan_flags(ParsedPlan& plan, std::vector<Flag>& table) {
+  FlagGroup group(table, "The plan");
+  group.works_aside("json", switch_form(plan.json), "prints the plan as one JSON object");
+  table.back().is_setting = false;
+  group.works_aside("ranks", integer_form(plan.ranks, {1, 1'000'000}, "the processes that were started"),
+                    "plans for this many ranks");
+  table.back().is_setting = false;
+}
+
+// Fills what `table` is bound to.
+void parse_into(ParsedTrain& parsed, std::vector<Flag> table, std::span<const std::string> arguments,
+                const ReadFile& read) {
+  std::string config_path;
+  add_program_flags(config_path, table);
+  const std::vector<Given> command_line = parse_arguments(table, arguments);
+  if (const Given* help = find_given(command_line, "help"); help != nullptr && help->word() == "true") {
+    parsed.help = true;
+    return;
+  }
+  std::vector<Given> all;
+  if (const Given* file = find_given(command_line, "config_file"))
+    all = read_config_file(file->word(), table, read);
+  all.insert(all.end(), command_line.begin(), command_line.end());
+  parsed.notices = apply_flags(table, all);
+}
+
+void check_and_finish(ParsedTrain& parsed, bool for_training) {
+  const TrainSettings& settings = parsed.settings;
+  validate(settings, for_training);
+  if (settings.pairs_per_step && settings.gradient_accumulation_steps != 1) {
+    parsed.notices.push_back(
+        fmt::format("--gradient_accumulation_steps={} has no effect here: --pairs_per_step={} "
+                    "says how many items a step has",
+                    settings.gradient_accumulation_steps, *settings.pairs_per_step));
+  }
+  parsed.effective = effective_settings(settings);
+}
+
+std::vector<Flag> plan_flags(ParsedPlan& plan) {
+  std::vector<Flag> table;
+  add_plan_flags(plan, table);
+  std::vector<Flag> training = train_flags(plan.settings);
+  table.insert(table.end(), training.begin(), training.end());
+  return table;
+}
+
+std::string help_text(const std::string& head, std::vector<Flag> table) {
+  std::string config_path;
+  add_program_flags(config_path, table);
+  return head + flags_as_help(table);
+}
+
+NamedValues shown_values(const TrainSettings& settings, bool all) {
+  TrainSettings copy = settings;
+  NamedValues values;
+  for (const Flag& flag : train_flags(copy)) {
+    if (flag.status != FlagStatus::kWorks || !(all || flag.determines_result)) continue;
+    values.emplace_back(flag.name, flag.form.show());
+  }
+  return values;
+}
+
+void require(const std::string& value, std::string_view flag, std::string_view what) {
+  if (value.empty()) throw_usage(fmt::format("--{} is missing: give {}, --{}=…", flag, what, flag));
+}
+
+void check_output_name(const std::string& name) {
+  const bool is_path = name == "." || name == ".." || name.find('/') != std::string::npos;
+  if (name.empty() || is_path || name != one_line(name)) {
+    throw_usage(fmt::format("--output_name={}: expected a file name without '/'; the folder is --output_dir",
+                            one_line(name)));
+  }
+}
+
+}  // namespace
+
+std::vector<Flag> train_flags(TrainSettings& settings) {
+  std::vector<Flag> table;
+  add_model_flags(settings, table);
+  add_step_flags(settings, table);
+  add_loss_flags(settings, table);
+  add_machine_flags(settings, table);
+  add_file_flags(settings, table);
+  return table;
+}
+
+ParsedTrain parse_train_flags(std::span<const std::string> arguments, const ReadFile& read) {
+  ParsedTrain parsed;
+  parse_into(parsed, train_flags(parsed.settings), arguments, read);
+  if (!parsed.help) check_and_finish(parsed, true);
+  return parsed;
+}
+
+ParsedPlan parse_plan_flags(std::span<const std::string> arguments, const ReadFile& read) {
+  ParsedPlan parsed;
+  parse_into(parsed, plan_flags(parsed), arguments, read);
+  if (!parsed.help) check_and_finish(parsed, false);
+  return parsed;
+}
+
+NamedValues effective_settings(const TrainSettings& settings) {
+  return shown_values(settings, true);
+}
+
+NamedValues result_settings(const TrainSettings& settings) {
+  return shown_values(settings, false);
+}
+
+void validate(const TrainSettings& settings, bool for_training) {
+  require(settings.prompts_file, "prompts_file", "the file with the prompts");
+  if (for_training) {
+    require(settings.pretrained_model_name_or_path, "pretrained_model_name_or_path", "the model's folder");
+    require(settings.output_dir, "output_dir", "the folder for the result");
+  }
+  check_output_name(settings.output_name);
+  if (settings.lr_scheduler == LrSchedule::kConstant && settings.lr_warmup_steps != 0) {
+    throw_usage(
+        fmt::format("--lr_warmup_steps={} contradicts --lr_scheduler=constant, which has no warmup; use "
+                    "--lr_scheduler=constant_with_warmup or leave the steps out",
+                    settings.lr_warmup_steps));
+  }
+  if (settings.no_metadata && !settings.training_comment.empty()) {
+    throw_usage(
+        "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");
+  }
+}
+
+std::string train_help() {
+  TrainSettings defaults;
+  return help_text(
+      "leco train: trains a LoRA from prompts alone.\n"
+      "Usage: leco train --pretrained_model_name_or_path=DIR --prompts_file=FILE --output_dir=DIR [flags]\n"
+      "       mpirun -n 8 leco train …     (one process a GPU or CPU slot)\n"
+      "Flags are written --name=value or --name value.\n",
+      train_flags(defaults));
+}
+
+std::string plan_help() {
+  ParsedPlan defaults;
+  return help_text(
+      "leco plan: shows what a training would do, and trains nothing.\n"
+      "Usage: leco plan --prompts_file=FILE [--pretrained_model_name_or_path=DIR] [flags of leco train]\n",
+      plan_flags(defaults));
+}
+
+std::string flags_markdown() {
+  TrainSettings defaults;
+  std::vector<Flag> table = train_flags(defaults);
+  std::string config_path;
+  add_program_flags(config_path, table);
+  return "# Flags of `leco train`\n"
+         "\n"
+         "This page is written by the program's own table of flags (a test compares the two), as is `leco "
+         "train --help`.\n"
+         "`leco plan` takes the same flags, and `--json` and `--ranks N`.\n"
+         "\n"
+         "Flags are written `--name=value` or `--name value`; a switch alone, or as `--name=true` and "
+         "`--name=false`; a\n"
+         "list as `--name one two`. Given twice, the last one counts. `--config_file run.toml` reads flags "
+         "from a file:\n"
+         "keys are the names, sections are ignored, and the command line wins.\n"
+         "\n"
+         "Status: *works*; *no effect*: accepted, and one line says why it changes nothing; *refused*: an "
+         "error with the\n"
+         "reason; *not in this version*: an error that says so. Flags of the last three kinds pass without a "
+         "word when\n"
+         "they are given their default, since that asks for nothing.\n" +
+         flags_as_markdown(table);
+}
+
+}  // namespace leco

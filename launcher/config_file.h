@@ -1,0 +1,20 @@
+// Flags from a TOML file (--config_file).
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/read_file.h"
+#include "launcher/flag_parser.h"
+
+namespace leco {
+
+// Reads `path`, to which ".toml" is added where it does not end so (as sd-scripts does), once and through
+// `read`. Keys are flag names; sections only group them. A switch takes a boolean, a list flag a list of
+// strings. Usage errors name file, line and key: unknown keys (with the nearest), wrong types, a key that is
+// set twice, a file inside a file.
+std::vector<Given> read_config_file(const std::string& path, std::span<const Flag> table,
+                                    const ReadFile& read);
+
+}  // namespace leco

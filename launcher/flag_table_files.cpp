@@ -1,0 +1,114 @@
+// Rows of the flag table: output files, states, logs, preview images, uploads, the file of flags.
+#include "launcher/flag_groups.h"
+
+namespace leco {
+namespace {
+
+const std::string kNoEpochs = "an epoch is a pass over images, and LECO has none; ";
+
+void add_state_flags(std::vector<Flag>& table) {
+  FlagGroup group(table, "States and resuming");
+  const std::string saved = "the LoRA file of --save_every_n_steps is, and --network_weights starts from one";
+  group.later("save_state", unbound_form(ValueKind::kSwitch),
+              "also saves what resuming needs, with every LoRA file", saved);
+  group.later("save_state_on_train_end", unbound_form(ValueKind::kSwitch), "also saves it at the end", saved);
+  group.later("save_last_n_steps_state", unbound_form(ValueKind::kInteger),
+              "states older than N steps are removed", saved);
+  group.later("resume", unbound_form(ValueKind::kText, "", "DIR|auto"), "continues a run from its state",
+              saved);
+  group.refused("save_last_n_epochs_state", unbound_form(ValueKind::kInteger),
+                kNoEpochs + "--save_last_n_steps_state will come");
+}
+
+void add_log_flags(std::vector<Flag>& table) {
+  FlagGroup group(table, "Logs");
+  const std::string metrics = "the metrics file beside the LoRA is written in any case";
+  group.later("logging_dir", unbound_form(ValueKind::kText, "", "DIR"), "where TensorBoard's event files go",
+              metrics);
+  group.later("log_with", unbound_form(ValueKind::kText, "", "tensorboard"),
+              "writes event files for TensorBoard; wandb never works, since no network service is spoken to",
+              metrics);
+  group.later("log_prefix", unbound_form(ValueKind::kText, "", "TEXT"), "starts the name of the log's folder",
+              metrics);
+  group.later("log_tracker_name", unbound_form(ValueKind::kText, "", "NAME"), "names the log", metrics);
+  group.later("log_config", unbound_form(ValueKind::kSwitch), "puts the settings into the log", metrics);
+  const std::string on_stderr = "lines from INFO up go to stderr";
+  group.later("console_log_level",
+              unbound_form(ValueKind::kText, "INFO", "DEBUG|INFO|WARNING|ERROR|CRITICAL"),
+              "the least level that is printed", on_stderr);
+  group.later("console_log_file", unbound_form(ValueKind::kText, "", "FILE"),
+              "a file for lines instead of stderr", on_stderr);
+  group.later("console_log_simple", unbound_form(ValueKind::kSwitch), "lines without time and level",
+              on_stderr);
+  const std::string no_service = "no network service is spoken to; the metrics file has the figures";
+  group.refused("log_tracker_config", unbound_form(ValueKind::kText, "", "FILE"),
+                "it sets up Python's trackers, wandb above all; " + no_service);
+  group.refused("wandb_run_name", unbound_form(ValueKind::kText, "", "NAME"), no_service);
+  group.refused("wandb_api_key", unbound_form(ValueKind::kText, "", "KEY"), no_service);
+  table.back().is_secret = true;
+}
+
+void add_preview_flags(std::vector<Flag>& table) {
+  FlagGroup group(table, "Preview images");
+  const std::string saved = "save LoRA files with --save_every_n_steps and look at those";
+  group.later("sample_every_n_steps", unbound_form(ValueKind::kInteger), "draws preview images every N steps",
+              saved);
+  group.later("sample_at_first", unbound_form(ValueKind::kSwitch), "draws them before the first step too",
+              saved);
+  group.later("sample_prompts", unbound_form(ValueKind::kText, "", "FILE"), "the prompts to draw", saved);
+  group.later("sample_sampler", unbound_form(ValueKind::kText, "ddim", "NAME"), "the sampler to draw with",
+              saved);
+  group.refused("sample_every_n_epochs", unbound_form(ValueKind::kInteger),
+                kNoEpochs + "--sample_every_n_steps will come");
+}
+
+void add_upload_flags(std::vector<Flag>& table) {
+  FlagGroup group(table, "Uploads");
+  const std::string upload = "no network service is spoken to; upload the finished file yourself";
+  for (const char* name : {"huggingface_repo_id", "huggingface_repo_type", "huggingface_path_in_repo",
+                           "huggingface_token", "huggingface_repo_visibility"}) {
+    group.refused(name, unbound_form(ValueKind::kText, "", "TEXT"), upload);
+    table.back().is_secret = name == std::string("huggingface_token");
+  }
+  group.refused("async_upload", unbound_form(ValueKind::kSwitch), upload);
+  group.refused("save_state_to_huggingface", unbound_form(ValueKind::kSwitch), upload);
+  group.refused("resume_from_huggingface", unbound_form(ValueKind::kSwitch),
+                "no network service is spoken to; bring the files to this machine first");
+}
+
+}  // namespace
+
+void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
+  FlagGroup group(table, "Output");
+  group.works_aside("output_dir", text_form(settings.output_dir, "DIR"),
+                    "required: the folder for the LoRA and the files beside it; made where it is missing");
+  group.works_aside("output_name", text_form(settings.output_name, "NAME"),
+                    "what the files' names start with");
+  group.works("save_model_as", only_form(ValueKind::kText, "safetensors", {"ckpt", "pt"}),
+              "the kind of LoRA file");
+  group.works("save_precision",
+              choice_form(settings.save_precision, {{"float", SavePrecision::kFloat32},
+                                                    {"fp16", SavePrecision::kFloat16},
+                                                    {"bf16", SavePrecision::kBFloat16}}),
+              "the type of the file's weights; while training they are float32");
+  group.works_aside("save_every_n_steps", integer_form(settings.save_every_n_steps, {0}, "off"),
+                    "also saves the LoRA every N steps; 0 is off");
+  group.later("save_last_n_steps", unbound_form(ValueKind::kInteger), "files older than N steps are removed",
+              "all files are kept");
+  group.refused("save_every_n_epochs", unbound_form(ValueKind::kInteger),
+                kNoEpochs + "use --save_every_n_steps");
+  group.refused("save_n_epoch_ratio", unbound_form(ValueKind::kInteger),
+                kNoEpochs + "use --save_every_n_steps");
+  group.refused("save_last_n_epochs", unbound_form(ValueKind::kInteger),
+                kNoEpochs + "--save_last_n_steps will come");
+  group.works_aside("no_metadata", switch_form(settings.no_metadata),
+                    "writes no metadata into the LoRA file");
+  group.works_aside("training_comment", text_form(settings.training_comment, "TEXT"),
+                    "a remark for the file's metadata (ss_training_comment)");
+  add_state_flags(table);
+  add_log_flags(table);
+  add_preview_flags(table);
+  add_upload_flags(table);
+}
+
+}  // namespace leco

@@ -1,0 +1,139 @@
+// Rows of the flag table: noise and loss, precision and speed, the items of a step and the machine.
+#include "launcher/flag_groups.h"
+
+namespace leco {
+namespace {
+
+constexpr int64_t kMostItems = 1'000'000;
+constexpr int64_t kMostThreads = 4096;
+
+void add_precision_flags(std::vector<Flag>& table) {
+  FlagGroup group(table, "Precision and speed");
+  group.works("mixed_precision", only_form(ValueKind::kText, "no", {"fp16", "bf16"}),
+              "the type of the U-Net's arithmetic; no is float32");
+  const std::string full_precision = "the LoRA and its gradients are float32";
+  group.later("full_fp16", unbound_form(ValueKind::kSwitch), "float16 throughout", full_precision);
+  group.later("full_bf16", unbound_form(ValueKind::kSwitch), "bfloat16 throughout", full_precision);
+  group.refused(
+      "fp8_base", unbound_form(ValueKind::kSwitch),
+      "LECO trains towards differences of the frozen model's predictions, and 8-bit weights change those; "
+      "leave the flag out");
+  group.later("gradient_checkpointing", unbound_form(ValueKind::kSwitch),
+              "computes activations again instead of keeping them: less memory, more time",
+              "to save memory, lower resolution or batch_size in the prompt file");
+  group.works("sdpa", always_on_form("attention is PyTorch's scaled dot product in any case"),
+              "always so: attention by PyTorch's scaled dot product");
+  const std::string attention = "attention is PyTorch's scaled dot product, as with --sdpa";
+  group.no_effect("xformers", unbound_form(ValueKind::kSwitch), attention);
+  group.no_effect("mem_eff_attn", unbound_form(ValueKind::kSwitch), attention);
+  const std::string compiled = "the program is compiled C++; there is no Python graph to compile";
+  group.no_effect("torch_compile", unbound_form(ValueKind::kSwitch), compiled);
+  group.no_effect("dynamo_backend", unbound_form(ValueKind::kText, "inductor", "NAME"), compiled);
+  group.no_effect("lowram", unbound_form(ValueKind::kSwitch),
+                  "weights are memory-mapped, so loading never holds a second copy");
+  group.no_effect("highvram", unbound_form(ValueKind::kSwitch),
+                  "it concerns the caching of image latents, and LECO has no images");
+  group.no_effect("disable_mmap_load_safetensors", unbound_form(ValueKind::kSwitch),
+                  "weights are always memory-mapped");
+}
+
+void add_image_flags(std::vector<Flag>& table) {
+  FlagGroup group(table, "Image data sets (LECO has none)");
+  group.no_effect("train_batch_size", unbound_form(ValueKind::kInteger, "1"),
+                  "the batch is each pair's batch_size in the prompt file");
+  const std::string no_images = "there are no images to encode or load";
+  group.no_effect("cache_latents", unbound_form(ValueKind::kSwitch), no_images);
+  group.no_effect("cache_latents_to_disk", unbound_form(ValueKind::kSwitch), no_images);
+  const std::string once = "every distinct prompt is encoded once in any case, and the encoder is then freed";
+  group.no_effect("cache_text_encoder_outputs", unbound_form(ValueKind::kSwitch), once);
+  group.no_effect("cache_text_encoder_outputs_to_disk", unbound_form(ValueKind::kSwitch), once);
+  group.no_effect("max_data_loader_n_workers", unbound_form(ValueKind::kInteger, "8"), no_images);
+  group.no_effect("persistent_data_loader_workers", unbound_form(ValueKind::kSwitch), no_images);
+}
+
+}  // namespace
+
+void add_loss_flags(TrainSettings& settings, std::vector<Flag>& table) {
+  FlagGroup group(table, "Noise and loss");
+  group.works("noise_offset", number_form(settings.noise_offset, {}),
+              "adds a random shift of this size to each channel of the first latents; 0 is off");
+  group.later("noise_offset_random_strength", unbound_form(ValueKind::kSwitch),
+              "draws the offset's size between 0 and noise_offset", "a fixed --noise_offset is");
+  group.later("zero_terminal_snr", unbound_form(ValueKind::kSwitch),
+              "shifts the noise schedule so that its last step is pure noise", "the model's own schedule is");
+  group.works("loss_type", only_form(ValueKind::kText, "l2", {"l1", "huber", "smooth_l1"}),
+              "l2 is the mean squared error");
+  group.later("huber_schedule", unbound_form(ValueKind::kText, "snr", "constant|exponential|snr"),
+              "how huber_c changes over timesteps", "--loss_type=l2 is");
+  group.later("huber_c", unbound_form(ValueKind::kNumber, "0.1"), "where the Huber losses bend",
+              "--loss_type=l2 is");
+  group.later("huber_scale", unbound_form(ValueKind::kNumber, "1"), "scale of the Huber losses",
+              "--loss_type=l2 is");
+  const std::string unweighted = "every timestep weighs the same; `weight` in the prompt file weighs pairs";
+  group.later("min_snr_gamma", unbound_form(ValueKind::kNumber), "weighs down timesteps of little noise",
+              unweighted);
+  group.later("debiased_estimation_loss", unbound_form(ValueKind::kSwitch), "weighs timesteps by 1/sqrt(SNR)",
+              unweighted);
+  group.later("scale_v_pred_loss_like_noise_pred", unbound_form(ValueKind::kSwitch),
+              "weighs a v-prediction loss as a noise-prediction loss", "models that predict noise are");
+  group.refused("v_pred_like_loss", unbound_form(ValueKind::kNumber),
+                "it adds a loss against an image's own noise, and LECO has no images; leave the flag out");
+  const std::string drawn = "the timestep follows from the length of the rollout; see --max_denoising_steps";
+  group.refused("min_timestep", unbound_form(ValueKind::kInteger), drawn);
+  group.refused("max_timestep", unbound_form(ValueKind::kInteger), drawn);
+  const std::string gaussian =
+      "a rollout must start from Gaussian noise; --noise_offset is the variation there is";
+  group.refused("multires_noise_iterations", unbound_form(ValueKind::kInteger), gaussian);
+  group.refused("multires_noise_discount", unbound_form(ValueKind::kNumber, "0.3"), gaussian);
+  const std::string noised = "it perturbs images that were noised for training, and LECO has none";
+  group.refused("ip_noise_gamma", unbound_form(ValueKind::kNumber), noised + "; leave the flag out");
+  group.refused("ip_noise_gamma_random_strength", unbound_form(ValueKind::kSwitch),
+                noised + "; leave the flag out");
+  group.refused(
+      "adaptive_noise_scale", unbound_form(ValueKind::kNumber),
+      "it scales the noise offset by an image's latents, and LECO has no images; use --noise_offset");
+  add_precision_flags(table);
+}
+
+void add_machine_flags(TrainSettings& settings, std::vector<Flag>& table) {
+  FlagGroup group(table, "Items of a step, ranks and the machine");
+  group.works("seed", seed_form(settings.seed),
+              "every random number follows from it; a random one is printed and stored");
+  group.works(
+      "pairs_per_step",
+      integer_form(settings.pairs_per_step, {1, kMostItems}, "gradient_accumulation_steps × ranks"),
+      "N, the work items whose mean gradient makes a step; given, the result does not depend on the number "
+      "of ranks");
+  group.works("items_per_pass", integer_form(settings.items_per_pass, {1, kMostItems}),
+              "items of equal shape that go through the U-Net together: faster on a GPU, more memory");
+  group.works(
+      "pair_order",
+      choice_form(settings.pair_order, {{"shuffle", PairOrder::kShuffle}, {"random", PairOrder::kRandom}}),
+      "shuffle takes every pair once before any comes again; random draws each anew, as sd-scripts does");
+  group.works("device",
+              choice_form(settings.device, {{"auto", DeviceChoice::kAuto},
+                                            {"cpu", DeviceChoice::kCpu},
+                                            {"cuda", DeviceChoice::kCuda}}),
+              "auto takes the rank's own GPU where there is one, else the CPU");
+  group.works(
+      "threads",
+      integer_form(settings.threads, {1, kMostThreads}, "OMP_NUM_THREADS, else the node's cores / its ranks"),
+      "CPU threads of a rank; the result depends on them in its last digits");
+  group.later("check_every", unbound_form(ValueKind::kInteger, "100"),
+              "steps between comparisons of the LoRA over the ranks",
+              "the exact merge keeps the ranks equal");
+  group.later("early_sign_every", unbound_form(ValueKind::kInteger, "20"),
+              "steps between early readings of the effect; 0 is off",
+              "the metrics file has loss and gradient norm");
+  group.later("deterministic", unbound_form(ValueKind::kSwitch, "true"),
+              "false allows kernels that are faster and do not repeat bit for bit", "true is");
+  const std::string merged =
+      "ranks are joined by MPI or NCCL with leco's own exact merge, not by Python's wrappers";
+  group.no_effect("ddp_timeout", unbound_form(ValueKind::kInteger), merged);
+  group.no_effect("ddp_gradient_as_bucket_view", unbound_form(ValueKind::kSwitch), merged);
+  group.no_effect("ddp_static_graph", unbound_form(ValueKind::kSwitch), merged);
+  group.no_effect("deepspeed", unbound_form(ValueKind::kSwitch), merged);
+  add_image_flags(table);
+}
+
+}  // namespace leco

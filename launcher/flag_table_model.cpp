@@ -1,0 +1,85 @@
+// Rows of the flag table: the model, the prompts and rollout, the LoRA.
+#include "launcher/flag_groups.h"
+
+namespace leco {
+namespace {
+
+constexpr int64_t kWidestLayer =
+    16384;  // no layer of an SD model is wider, so no rank above it can be of use
+
+void add_source_flags(TrainSettings& settings, std::vector<Flag>& table) {
+  FlagGroup group(table, "Model");
+  group.works_aside("pretrained_model_name_or_path", text_form(settings.pretrained_model_name_or_path, "DIR"),
+                    "required: the model to train on, a Diffusers folder of Stable Diffusion 1.x's layout");
+  group.later("v2", unbound_form(ValueKind::kSwitch), "checks that the model is of Stable Diffusion 2.x",
+              "models of Stable Diffusion 1.x are");
+  group.later("v_parameterization", unbound_form(ValueKind::kSwitch),
+              "says that the model predicts v, where its files do not say so",
+              "models that predict noise are");
+  group.later("clip_skip", unbound_form(ValueKind::kInteger),
+              "takes the text encoder's N-th layer from the end; SD 1.x and 2.x", "the last layer is");
+  group.works("max_token_length", only_form(ValueKind::kInteger, "75", {"150", "225"}),
+              "prompt tokens that are read; longer prompts are cut");
+  group.later("tokenizer_cache_dir", unbound_form(ValueKind::kText, "", "DIR"),
+              "where to look for the tokenizer of a model that comes without one",
+              "the tokenizer in the model's folder is");
+  group.later("vae", unbound_form(ValueKind::kText, "", "PATH"), "another VAE for preview images",
+              "training itself needs no VAE");
+}
+
+void add_leco_flags(TrainSettings& settings, std::vector<Flag>& table) {
+  FlagGroup group(table, "Prompts and rollout");
+  group.works_aside("prompts_file", text_form(settings.prompts_file, "FILE"),
+                    "required: the pairs or sliders to train, TOML");
+  group.works("max_denoising_steps", integer_form(settings.max_denoising_steps, {2, 1000}),
+              "K, the sampler's steps; each rollout runs 1 to K-1 of them, drawn anew each step");
+  group.works(
+      "leco_denoise_guidance_scale", number_form(settings.leco_denoise_guidance_scale, {}),
+      "guidance of the rollout; not to be confused with guidance_scale in the prompt file, which sets how "
+      "far the effect goes");
+  group.works(
+      "rollout_length",
+      choice_form(settings.rollout_length, {{"shared", RolloutLength::kShared},
+                                            {"independent", RolloutLength::kIndependent},
+                                            {"antithetic", RolloutLength::kAntithetic}}),
+      "the drawn length k: one for all items of a step, one for each item, or k and K-k for items in twos");
+  group.later("rollout_sampler", unbound_form(ValueKind::kText, "ddpm"), "the rollout's sampler", "ddpm is");
+  group.later("samples_per_rollout", unbound_form(ValueKind::kInteger, "1"),
+              "trains at several points of one rollout", "one point a rollout is");
+  group.later("align_timestep", unbound_form(ValueKind::kSwitch),
+              "conditions on the noise level at which the rollout ends",
+              "the timestep that all LECO trainers condition on is");
+}
+
+}  // namespace
+
+void add_model_flags(TrainSettings& settings, std::vector<Flag>& table) {
+  add_source_flags(settings, table);
+  add_leco_flags(settings, table);
+
+  FlagGroup group(table, "LoRA");
+  group.works("network_module", only_form(ValueKind::kText, "networks.lora", {}),
+              "the kind of network; LoRA is the only one");
+  group.works("network_dim", integer_form(settings.network_dim, {1, kWidestLayer}),
+              "the rank; 4 to 16 is usual, higher means more freedom and a larger file");
+  group.works("network_alpha", number_form(settings.network_alpha, {.lowest = 0}),
+              "the LoRA is scaled by alpha / rank; half the rank is usual; 0 takes the rank");
+  group.works("network_dropout", number_form(settings.network_dropout, {.lowest = 0, .below = 1}),
+              "the share of lora_down's outputs that the trained prediction drops");
+  group.works_aside("network_weights", text_form(settings.network_weights, "FILE"),
+                    "a LoRA file to start from; its rank must be network_dim");
+  group.works("network_train_unet_only",
+              always_on_form("LECO compares predictions of the U-Net, so only the U-Net is ever trained"),
+              "always so: LECO trains the U-Net alone");
+  group.refused(
+      "network_train_text_encoder_only", unbound_form(ValueKind::kSwitch),
+      "LECO compares predictions of the U-Net, so the text encoder cannot be trained; leave the flag out");
+  group.later("dim_from_weights", unbound_form(ValueKind::kSwitch), "takes the rank from network_weights",
+              "give the file's rank with --network_dim");
+  group.later(
+      "network_args", unbound_form(ValueKind::kWords, "", "NAME=VALUE …"),
+      "further settings of the network: dropout kinds, convolutions, ranks and rates by block, train_method",
+      "--network_dim, --network_alpha and --network_dropout are");
+}
+
+}  // namespace leco
