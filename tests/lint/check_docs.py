@@ -17,7 +17,8 @@ FOREIGN = {
     "clang-format": {"dry-run"},
     "webui": {"no-half"},
 }
-NOT_OURS = set().union(*FOREIGN.values())
+OUTSIDE_THE_TABLE = {"version", "flag"}  # `leco --version`, and "--flag" where a page means any flag
+NOT_OURS = OUTSIDE_THE_TABLE.union(*FOREIGN.values())
 
 
 def documents(root):
