@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <string>
 
 #include "comm/watchdog.h"
 #include "core/error.h"
@@ -20,13 +21,19 @@ constexpr std::chrono::seconds kLimit{60};  // a rank that fails an assertion ea
 World* world_of_main = nullptr;
 
 class FailurePrinter : public ::testing::EmptyTestEventListener {
+  // Kept from here: gtest holds its lock while it reports a result, so asking it for the test would never
+  // return.
+  void OnTestStart(const ::testing::TestInfo& test) override {
+    test_ = std::string(test.test_suite_name()) + "." + test.name();
+  }
+
   void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    std::fprintf(stderr, "[rank %d] %s.%s\n%s:%d: %s\n", test_world().rank(),
-                 test ? test->test_suite_name() : "", test ? test->name() : "",
+    std::fprintf(stderr, "[rank %d] %s\n%s:%d: %s\n", test_world().rank(), test_.c_str(),
                  result.file_name() ? result.file_name() : "", result.line_number(), result.message());
   }
+
+  std::string test_ = "outside a test";
 };
 
 void print_only_failures() {
