@@ -6,6 +6,17 @@ namespace {
 
 const std::string kNoEpochs = "an epoch is a pass over images, and LECO has none; ";
 
+// 0 is off, as in sd-scripts; it is kept as "not given", so that nobody divides by it.
+Form save_interval_form(std::optional<int64_t>& target) {
+  Form form = integer_form(target, {0}, "off");
+  form.set = [&target, set = form.set](const Given& given) {
+    std::string line = set(given);
+    if (target == 0) target.reset();
+    return line;
+  };
+  return form;
+}
+
 void add_state_flags(std::vector<Flag>& table) {
   FlagGroup group(table, "States and resuming");
   const std::string saved = "the LoRA file of --save_every_n_steps is, and --network_weights starts from one";
@@ -91,7 +102,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
                                                     {"fp16", SavePrecision::kFloat16},
                                                     {"bf16", SavePrecision::kBFloat16}}),
               "the type of the file's weights; while training they are float32");
-  group.works_aside("save_every_n_steps", integer_form(settings.save_every_n_steps, {0}, "off"),
+  group.works_aside("save_every_n_steps", save_interval_form(settings.save_every_n_steps),
                     "also saves the LoRA every N steps; 0 is off");
   group.later("save_last_n_steps", unbound_form(ValueKind::kInteger), "files older than N steps are removed",
               "all files are kept");

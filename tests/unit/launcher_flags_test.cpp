@@ -134,6 +134,11 @@ TEST(Ranges, TakeTheirEnds) {
   EXPECT_EQ(parse({"--network_dropout=0.999"}).settings.network_dropout, 0.999);
 }
 
+TEST(Ranges, SavingEveryZeroStepsIsOff) {
+  EXPECT_EQ(parse({"--save_every_n_steps=10"}).settings.save_every_n_steps, 10);
+  EXPECT_FALSE(parse({"--save_every_n_steps=0"}).settings.save_every_n_steps.has_value());
+}
+
 TEST(Ranges, WarmupIsStepsOrAShare) {
   const auto warmup = [](const std::string& value) {
     return parse(
