@@ -190,6 +190,7 @@ case $verb in
   -h | --help | help) usage; exit 0 ;;
   *) usage >&2; exit 2 ;;
 esac
+[[ ${LECO_CUDA:-ON} == @(ON|OFF) ]] || fail "LECO_CUDA=$LECO_CUDA: it is ON or OFF"
 mkdir -p "$build"
 : >"$log"
 "$action"
