@@ -198,6 +198,7 @@ TEST(PromptFileErrors, NameBrokenTomlInOneLine) {
       {"[[prompts]]\ntarget = 'a'\ntarget = 'b'", "line 3: column "},
       {"target = \"a\nb\"", "line 1: column "},
       {"target = \"\xFF\"", "not valid TOML"},
+      {"[= 1", "line 1: column "},
       {"- target: a\n", "line 1: column 3: not valid TOML"},
       {std::string("target = \"a\0\"", 13), "not valid TOML"},
   });

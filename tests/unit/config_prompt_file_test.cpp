@@ -1,6 +1,8 @@
 // Pairs: keys, defaults, levels, notices.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/unit/config_prompt_testing.h"
 
 namespace leco {
@@ -204,7 +206,8 @@ TEST(PromptFiles, MayHoldWindowsLineEndsAByteOrderMarkAndComments) {
 }
 
 PromptFile example(const std::string& name) {
-  return load_prompt_file(LECO_TEST_DATA "/../../configs/prompts/" + name, read_local_file);
+  const auto path = std::filesystem::path(LECO_TEST_DATA "/../../configs/prompts/" + name).lexically_normal();
+  return load_prompt_file(path.string(), read_local_file);
 }
 
 TEST(ExamplePromptFiles, AreReadWithoutANotice) {
