@@ -1,0 +1,52 @@
+// CLIP's text encoder: a causal transformer with the norm before each sub-layer. Radford et al., "Learning
+// transferable visual models from natural language supervision", 2021; names and layout as transformers'
+// CLIPTextModel.
+#pragma once
+
+#include <torch/types.h>
+
+#include <vector>
+
+#include "io/state_dict.h"
+#include "text/clip_config.h"
+
+namespace leco {
+
+class ClipText {
+ public:
+  // Takes the tensors `text_model.…` out of `weights`, converted to `compute` on `device`; a missing or
+  // mis-shaped one is a usage error that names it. What it does not know stays in `weights`.
+  ClipText(const ClipTextConfig& config, StateDict& weights, torch::Device device, torch::ScalarType compute);
+
+  // ids (n, length) int64, length ≤ max_position_embeddings, each below vocab_size → (n, length, D), the last
+  // hidden state after the final norm. Records no gradient.
+  torch::Tensor operator()(const torch::Tensor& ids) const;
+
+  // The parts of it, for families that stop earlier: hidden state after the first `count` layers (0: the
+  // embeddings), without the final norm; and that norm.
+  torch::Tensor hidden_state(const torch::Tensor& ids, int64_t count) const;  // (n, length, D)
+  torch::Tensor final_norm(const torch::Tensor& hidden) const;
+
+  const ClipTextConfig& config() const { return config_; }
+
+ private:
+  struct Affine {  // a linear layer or a layer norm
+    torch::Tensor weight, bias;
+  };
+  struct Layer {
+    Affine layer_norm1, q_proj, k_proj, v_proj, out_proj;
+    Affine layer_norm2, fc1, fc2;
+  };
+  torch::Tensor norm(const torch::Tensor& x, const Affine& affine) const;
+  torch::Tensor attention(const torch::Tensor& x, const Layer& layer) const;
+  torch::Tensor feed_forward(const torch::Tensor& x, const Layer& layer) const;
+
+  ClipTextConfig config_;
+  torch::Device device_;
+  torch::Tensor token_embedding_;     // (vocab_size, D)
+  torch::Tensor position_embedding_;  // (max_position_embeddings, D)
+  std::vector<Layer> layers_;
+  Affine final_layer_norm_;
+};
+
+}  // namespace leco
