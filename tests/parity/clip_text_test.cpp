@@ -136,6 +136,38 @@ TEST(ClipText, refuses_a_config_it_cannot_follow_and_names_the_key) {
             "'F/config.json': 'vocab_size' is -1; a whole number from 1 to 16777216 is expected");
 }
 
+// The toy's folder, in which text_encoder/ holds another weight file than model.safetensors.
+class OtherWeights final : public FileSource {
+ public:
+  explicit OtherWeights(std::string name) : name_(std::move(name)) {}
+  bool exists(const std::string& path) override {
+    if (path.starts_with(kToy + "/text_encoder/")) return path == kToy + "/text_encoder/" + name_;
+    return local_.exists(path);
+  }
+  std::string read(const std::string& path) override { return local_.read(path); }
+  StateDict open_safetensors(const std::string& path) override { return local_.open_safetensors(path); }
+
+ private:
+  std::string name_;
+  LocalFileSource local_;
+};
+
+TEST(PromptEmbeddings, say_which_weights_are_missing_and_what_is_there_instead) {
+  for (const auto& [name, advice] :
+       {std::pair("pytorch_model.bin", "holds only 'pytorch_model.bin'; convert it"),
+        std::pair("model.fp16.safetensors", "rename it to model.safetensors"),
+        std::pair("README.md", "no such file: '" LECO_TEST_DATA "/toy-sd/text_encoder/model")}) {
+    OtherWeights files(name);
+    try {
+      encode_prompts(files, kToy, {""}, torch::kCPU);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), ExitStatus::kUsage);
+      EXPECT_NE(std::string(error.what()).find(advice), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(PromptEmbeddings, are_the_same_bits_whatever_prompts_stand_beside) {
   const PromptEmbeddings alone = encode_toy({"a big red circle"});
   const PromptEmbeddings among = encode_toy({"", "square", "a big red circle", "square", "a big red circle"});
