@@ -16,4 +16,8 @@ GpuPlace gpu_place(torch::Device) {
   throw Error("this build has no CUDA (LECO_CUDA=OFF)");
 }
 
+std::string gpu_name(torch::Device) {
+  throw Error("this build has no CUDA (LECO_CUDA=OFF)");
+}
+
 }  // namespace leco

@@ -163,4 +163,8 @@ GpuPlace gpu_place(torch::Device device) {
   return {properties->pciDomainID, properties->pciBusID, properties->pciDeviceID};
 }
 
+std::string gpu_name(torch::Device device) {
+  return at::cuda::getDeviceProperties(with_index(device).index())->name;
+}
+
 }  // namespace leco

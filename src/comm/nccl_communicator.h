@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 
 #include "comm/communicator.h"
 
@@ -21,5 +22,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicato
 // rank.
 using GpuPlace = std::array<int, 3>;
 GpuPlace gpu_place(torch::Device device);
+
+std::string gpu_name(torch::Device device);  // "NVIDIA H100 80GB HBM3"
 
 }  // namespace leco

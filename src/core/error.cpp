@@ -2,6 +2,8 @@
 
 namespace leco {
 
-void throw_usage(const std::string& what) { throw Error(what, ExitStatus::kUsage); }
+void throw_usage(const std::string& what) {
+  throw Error(what, ExitStatus::kUsage);
+}
 
 }  // namespace leco

@@ -17,11 +17,20 @@ enum class ExitStatus : int {
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what, ExitStatus status = ExitStatus::kFailure)
-      : std::runtime_error(what), status_(status) {}
+      : std::runtime_error(what), status_(status), on_every_rank_(status == ExitStatus::kUsage) {}
   ExitStatus status() const { return status_; }
+  // Thrown alike on every rank, as a rule: one of them is enough to tell the user. So are usage errors.
+  bool on_every_rank() const { return on_every_rank_; }
 
- private:
+ protected:
   ExitStatus status_;
+  bool on_every_rank_;
+};
+
+// What all ranks agreed on before they threw it.
+class CollectiveError : public Error {
+ public:
+  explicit CollectiveError(const std::string& what) : Error(what) { on_every_rank_ = true; }
 };
 
 // The user's mistake. The text names the thing (file, line, key, flag), the given value and what is allowed.
@@ -30,5 +39,7 @@ class Error : public std::runtime_error {
 }  // namespace leco
 
 // An invariant of the program itself; a failure is a bug, so the text carries the expression and the place.
-#define LECO_ASSERT(expr) \
-  ((expr) ? void() : throw ::leco::Error(std::string("internal: ") + #expr + " failed at " + __FILE__ + ":" + std::to_string(__LINE__)))
+#define LECO_ASSERT(expr)                                                                            \
+  ((expr) ? void()                                                                                   \
+          : throw ::leco::Error(std::string("internal: ") + #expr + " failed at " + __FILE__ + ":" + \
+                                std::to_string(__LINE__)))

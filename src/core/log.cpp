@@ -20,10 +20,14 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -33,14 +37,23 @@ spdlog::level::level_enum to_spdlog(Level level) {
 void start(int rank, int world_size, Level level) {
   if (world_size > 1) {
     const std::string width = std::to_string(std::to_string(world_size - 1).size());
-    logger().set_pattern("%H:%M:%S [rank " + fmt::format(fmt::runtime("{:>" + width + "}"), rank) + "] %l: %v");
+    logger().set_pattern("%H:%M:%S [rank " + fmt::format(fmt::runtime("{:>" + width + "}"), rank) +
+                         "] %l: %v");
   }
   logger().set_level(to_spdlog(rank == 0 ? level : std::max(level, Level::kWarning)));
 }
 
-void debug(const std::string& line) { logger().debug("{}", line); }
-void info(const std::string& line) { logger().info("{}", line); }
-void warning(const std::string& line) { logger().warn("{}", line); }
-void error(const std::string& line) { logger().error("{}", line); }
+void debug(const std::string& line) {
+  logger().debug("{}", line);
+}
+void info(const std::string& line) {
+  logger().info("{}", line);
+}
+void warning(const std::string& line) {
+  logger().warn("{}", line);
+}
+void error(const std::string& line) {
+  logger().error("{}", line);
+}
 
 }  // namespace leco::log

@@ -1,4 +1,5 @@
-// Lines for people, on stderr. Callers pass finished strings, so that no header of spdlog is seen outside log.cpp.
+// Lines for people, on stderr. Callers pass finished strings, so that no header of spdlog is seen outside
+// log.cpp.
 #pragma once
 
 #include <string>

@@ -8,7 +8,9 @@ namespace {
 
 constexpr double kWordRange = 4294967296.0;  // 2³²
 
-double to_uniform(uint32_t word) { return (word + 0.5) / kWordRange; }
+double to_uniform(uint32_t word) {
+  return (word + 0.5) / kWordRange;
+}
 
 }  // namespace
 
@@ -25,15 +27,22 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
 }
 
 Draws::Draws(uint64_t seed, Use use)
-    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}, use_(use) {}
+    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
+      item_(static_cast<uint32_t>(use.item)),
+      step_(static_cast<uint32_t>(use.step)),
+      purpose_and_sub_(static_cast<uint32_t>(use.purpose) + 256 * static_cast<uint32_t>(use.sub)) {}
 
 std::array<uint32_t, 4> Draws::block(uint64_t index) const {
-  return philox4x32({static_cast<uint32_t>(index), use_.item, use_.step, use_.purpose + 256 * use_.sub}, key_);
+  return philox4x32({static_cast<uint32_t>(index), item_, step_, purpose_and_sub_}, key_);
 }
 
-uint32_t Draws::word(uint64_t position) const { return block(position / 4)[position % 4]; }
+uint32_t Draws::word(uint64_t position) const {
+  return block(position / 4)[position % 4];
+}
 
-double Draws::uniform(uint64_t position) const { return to_uniform(word(position)); }
+double Draws::uniform(uint64_t position) const {
+  return to_uniform(word(position));
+}
 
 uint32_t Draws::integer(uint64_t position, uint32_t count) const {
   return static_cast<uint32_t>((uint64_t{word(position)} * count) >> 32);

@@ -44,6 +44,7 @@ class SafetensorsFile {
   // `info` is one of the header's. To be read only: writing to a view ends the process. A copy, where the
   // file's layout leaves the elements unaligned, and for BOOL, where the bytes may be others than 0 and 1.
   torch::Tensor tensor(const TensorInfo& info) const;
+  uint64_t size() const { return size_; }  // of the file, bytes
   std::string_view head() const;  // length bytes and JSON, as stored
 
  private:

@@ -1,1 +1,32 @@
-// to be written
+#include "lora/lora_module.h"
+
+#include <algorithm>
+
+namespace leco {
+
+using torch::Tensor;
+
+LoraModule::LoraModule(Site site, Tensor down, Tensor up)
+    : site_(site), down_(std::move(down)), up_(std::move(up)) {}
+
+void LoraModule::add_delta(Tensor& output, const Tensor& input, const AdapterPass& pass) const {
+  Tensor low = at::linear(input, down_);  // (B·L, rank)
+  if (pass.dropout && pass.dropout->drops_neurons()) {
+    low = low * pass.dropout->neuron(site_.index, low.size(0), site_.rank, is_convolution());
+  }
+  if (pass.multipliers.defined()) {
+    low = (low.view({pass.multipliers.size(0), -1, site_.rank}) * pass.multipliers.view({-1, 1, 1}))
+              .view_as(low);
+  }
+  const double multiplier = pass.multipliers.defined() ? 1.0 : pass.multiplier;
+  output.addmm_(low, up_.t(), /*beta=*/1,
+                /*alpha=*/multiplier * site_.alpha / static_cast<double>(site_.rank));
+}
+
+std::string LoraModule::file_name() const {
+  std::string name = "lora_unet_" + site_.layer->name();
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
+}  // namespace leco

@@ -73,10 +73,12 @@ Transformer::Transformer(const WeightScope& scope, const TransformerShape& shape
     : norm_(scope / "norm", shape.channels, shape.norm_groups, 1e-6),
       proj_in_(load_projection(scope / "proj_in", shape)),
       proj_out_(load_projection(scope / "proj_out", shape)) {
-  for (int64_t i = 0; i < shape.depth; ++i) blocks_.emplace_back(scope / ("transformer_blocks." + std::to_string(i)), shape);
+  for (int64_t i = 0; i < shape.depth; ++i)
+    blocks_.emplace_back(scope / ("transformer_blocks." + std::to_string(i)), shape);
 }
 
-Tensor Transformer::operator()(const Tensor& x, const std::vector<KeysValues>& text, const AdapterPass& pass) const {
+Tensor Transformer::operator()(const Tensor& x, const std::vector<KeysValues>& text,
+                               const AdapterPass& pass) const {
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
   Tensor tokens = norm_(x).permute({0, 2, 3, 1}).reshape({batch, height * width, channels});
   tokens = proj_in_(tokens, pass);

@@ -23,7 +23,8 @@ struct TransformerShape {
 class Attention {
  public:
   Attention(const WeightScope& scope, int64_t features, int64_t context_features, int64_t heads);
-  KeysValues project(const torch::Tensor& context, const AdapterPass& pass) const;  // (B, L, context_features)
+  KeysValues project(const torch::Tensor& context,
+                     const AdapterPass& pass) const;  // (B, L, context_features)
   torch::Tensor operator()(const torch::Tensor& x, const KeysValues& context, const AdapterPass& pass) const;
   void list(std::vector<Linear*>& linears);
 
@@ -36,8 +37,11 @@ class Attention {
 class TransformerBlock {
  public:
   TransformerBlock(const WeightScope& scope, const TransformerShape& shape);
-  torch::Tensor operator()(torch::Tensor x, const KeysValues& text, const AdapterPass& pass) const;  // (B, L, C)
-  KeysValues project_text(const torch::Tensor& text, const AdapterPass& pass) const { return attn2_.project(text, pass); }
+  torch::Tensor operator()(torch::Tensor x, const KeysValues& text,
+                           const AdapterPass& pass) const;  // (B, L, C)
+  KeysValues project_text(const torch::Tensor& text, const AdapterPass& pass) const {
+    return attn2_.project(text, pass);
+  }
   void list(std::vector<Linear*>& linears);
 
  private:
@@ -51,7 +55,8 @@ class Transformer {
  public:
   Transformer(const WeightScope& scope, const TransformerShape& shape);
   // `text` is this transformer's part of the projected text, one entry a block. x (B, C, H, W).
-  torch::Tensor operator()(const torch::Tensor& x, const std::vector<KeysValues>& text, const AdapterPass& pass) const;
+  torch::Tensor operator()(const torch::Tensor& x, const std::vector<KeysValues>& text,
+                           const AdapterPass& pass) const;
   std::vector<KeysValues> project_text(const torch::Tensor& text, const AdapterPass& pass) const;
   void list(std::vector<Linear*>& linears);  // appends its linear layers in Diffusers' order
 

@@ -17,7 +17,8 @@ auto find_operator(const char* name) {
 }
 
 Tensor lay_out_linear(const Tensor& weight) {
-  static const auto op = find_operator<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
+  static const auto op =
+      find_operator<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
   return op.call(weight, std::nullopt);
 }
 
@@ -30,8 +31,8 @@ Tensor laid_out_linear(const Tensor& input, const Tensor& weight, const Optional
 
 Tensor lay_out_conv(const Tensor& weight, IntArrayRef padding, IntArrayRef stride, IntArrayRef dilation) {
   static const auto op =
-      find_operator<Tensor(const Tensor&, IntArrayRef, IntArrayRef, IntArrayRef, int64_t, at::OptionalIntArrayRef)>(
-          "mkldnn::_reorder_convolution_weight");
+      find_operator<Tensor(const Tensor&, IntArrayRef, IntArrayRef, IntArrayRef, int64_t,
+                           at::OptionalIntArrayRef)>("mkldnn::_reorder_convolution_weight");
   return op.call(weight, padding, stride, dilation, /*groups=*/1, std::nullopt);
 }
 
@@ -39,21 +40,23 @@ struct ConvShape {
   IntArrayRef padding, stride, dilation;
 };
 
-Tensor laid_out_conv(const Tensor& input, const Tensor& weight, const OptionalTensor& bias, const ConvShape& shape) {
+Tensor laid_out_conv(const Tensor& input, const Tensor& weight, const OptionalTensor& bias,
+                     const ConvShape& shape) {
   static const auto op =
-      find_operator<Tensor(const Tensor&, const Tensor&, const OptionalTensor&, IntArrayRef, IntArrayRef, IntArrayRef,
-                           int64_t, std::string_view, Scalars, std::optional<std::string_view>)>(
+      find_operator<Tensor(const Tensor&, const Tensor&, const OptionalTensor&, IntArrayRef, IntArrayRef,
+                           IntArrayRef, int64_t, std::string_view, Scalars, std::optional<std::string_view>)>(
           "mkldnn::_convolution_pointwise");
-  return op.call(input, weight, bias, shape.padding, shape.stride, shape.dilation, /*groups=*/1, "none", Scalars(),
-                 std::nullopt);
+  return op.call(input, weight, bias, shape.padding, shape.stride, shape.dilation, /*groups=*/1, "none",
+                 Scalars(), std::nullopt);
 }
 
 bool onednn_serves(const Tensor& weight) {
-  return weight.device().is_cpu() && weight.scalar_type() == torch::kFloat32 && at::globalContext().userEnabledMkldnn();
+  return weight.device().is_cpu() && weight.scalar_type() == torch::kFloat32 &&
+         at::globalContext().userEnabledMkldnn();
 }
 
-// Below this many weights a laid-out product costs more in calling oneDNN than it saves (measured: 4 against 18 µs
-// at 32 × 32, equal at 640 × 640, 2.3 times faster at 1280 × 10240).
+// Below this many weights a laid-out product costs more in calling oneDNN than it saves (measured: 4 against
+// 18 µs at 32 × 32, equal at 640 × 640, 2.3 times faster at 1280 × 10240).
 constexpr int64_t kSmallestLaidOutLinear = 1 << 19;
 
 struct FrozenFunction : torch::autograd::Function<FrozenFunction> {
@@ -107,10 +110,10 @@ Tensor FrozenConv2d::input_gradient(const Tensor& output_gradient, IntArrayRef i
   const Tensor weight = onednn_ ? weight_.to_dense() : weight_;
   const auto format = onednn_ ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   const Tensor unread_input = at::empty(input_shape, output_gradient.options().memory_format(format));
-  return std::get<0>(at::convolution_backward(output_gradient.contiguous(format), unread_input, weight,
-                                              /*bias_sizes=*/at::OptionalIntArrayRef(), stride_, padding_, dilation_,
-                                              /*transposed=*/false, /*output_padding=*/{0, 0}, /*groups=*/1,
-                                              {true, false, false}));
+  return std::get<0>(at::convolution_backward(
+      output_gradient.contiguous(format), unread_input, weight,
+      /*bias_sizes=*/at::OptionalIntArrayRef(), stride_, padding_, dilation_,
+      /*transposed=*/false, /*output_padding=*/{0, 0}, /*groups=*/1, {true, false, false}));
 }
 
 }  // namespace leco

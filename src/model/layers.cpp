@@ -15,7 +15,8 @@ Tensor take_matrix(const WeightScope& scope, const Linear::Shape& shape) {
 Linear::Linear(const WeightScope& scope, Shape shape)
     : name_(scope.name()),
       shape_(shape),
-      product_(take_matrix(scope, shape), shape.bias ? std::optional(scope.take("bias", {shape.out})) : std::nullopt) {}
+      product_(take_matrix(scope, shape),
+               shape.bias ? std::optional(scope.take("bias", {shape.out})) : std::nullopt) {}
 
 Tensor Linear::operator()(const Tensor& x, const AdapterPass& pass) const {
   const Tensor rows = x.reshape({-1, shape_.in});
@@ -31,14 +32,21 @@ FrozenConv2d load_conv(const WeightScope& scope, int64_t in, int64_t out, int64_
 }
 
 GroupNorm::GroupNorm(const WeightScope& scope, int64_t channels, int64_t groups, double eps)
-    : groups_(groups), eps_(eps), weight_(scope.take("weight", {channels})), bias_(scope.take("bias", {channels})) {}
+    : groups_(groups),
+      eps_(eps),
+      weight_(scope.take("weight", {channels})),
+      bias_(scope.take("bias", {channels})) {}
 
-Tensor GroupNorm::operator()(const Tensor& x) const { return at::group_norm(x, groups_, weight_, bias_, eps_); }
+Tensor GroupNorm::operator()(const Tensor& x) const {
+  return at::group_norm(x, groups_, weight_, bias_, eps_);
+}
 
 LayerNorm::LayerNorm(const WeightScope& scope, int64_t features)
     : weight_(scope.take("weight", {features})), bias_(scope.take("bias", {features})) {}
 
-Tensor LayerNorm::operator()(const Tensor& x) const { return at::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5); }
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  return at::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5);
+}
 
 Tensor silu_of_temporary(Tensor x) {
   const bool graph_needs_it = at::GradMode::is_enabled() && x.requires_grad();

@@ -13,7 +13,10 @@ namespace leco {
 // A linear layer, or a 1×1 convolution, which is the same product (pictures come as (B, H·W, C) here).
 class Linear {
  public:
-  enum class Stored { kLinear, kConv1x1 };  // how the checkpoint and LoRA files shape it: (out, in) or (out, in, 1, 1)
+  enum class Stored {
+    kLinear,
+    kConv1x1
+  };  // how the checkpoint and LoRA files shape it: (out, in) or (out, in, 1, 1)
   struct Shape {
     int64_t in, out;
     bool bias = true;

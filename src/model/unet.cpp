@@ -13,18 +13,9 @@ FrozenLinear load_linear(const WeightScope& scope, int64_t in, int64_t out) {
 
 Tensor sinusoid_frequencies(int64_t channels, torch::Device device) {
   const int64_t half = channels / 2;
-  const Tensor exponent = at::arange(half, torch::kFloat32) * (-std::log(10000.0)) / static_cast<double>(half);
+  const Tensor exponent =
+      at::arange(half, torch::kFloat32) * (-std::log(10000.0)) / static_cast<double>(half);
   return exponent.exp().to(device);
-}
-
-template <class Change>
-TextFeatures change_rows(const TextFeatures& features, Change change) {
-  TextFeatures changed;
-  for (const auto& transformer : features) {
-    auto& blocks = changed.emplace_back();
-    for (const KeysValues& text : transformer) blocks.push_back({change(text.keys), change(text.values)});
-  }
-  return changed;
 }
 
 }  // namespace
@@ -33,12 +24,17 @@ UNet::UNet(const UNetConfig& config, StateDict& weights, Placement placement)
     : config_(config),
       placement_(placement),
       frequencies_(sinusoid_frequencies(config.block_out_channels[0], placement.device)),
-      time_linear_1_(load_linear({weights, placement, "time_embedding.linear_1"}, config.block_out_channels[0], config.time_features())),
-      time_linear_2_(load_linear({weights, placement, "time_embedding.linear_2"}, config.time_features(), config.time_features())),
-      conv_in_(load_conv({weights, placement, "conv_in"}, config.in_channels, config.block_out_channels[0], 3)),
+      time_linear_1_(load_linear({weights, placement, "time_embedding.linear_1"},
+                                 config.block_out_channels[0], config.time_features())),
+      time_linear_2_(load_linear({weights, placement, "time_embedding.linear_2"}, config.time_features(),
+                                 config.time_features())),
+      conv_in_(
+          load_conv({weights, placement, "conv_in"}, config.in_channels, config.block_out_channels[0], 3)),
       mid_block_({weights, placement, "mid_block"}, config),
-      conv_norm_out_({weights, placement, "conv_norm_out"}, config.block_out_channels[0], config.norm_num_groups, config.norm_eps),
-      conv_out_(load_conv({weights, placement, "conv_out"}, config.block_out_channels[0], config.out_channels, 3)) {
+      conv_norm_out_({weights, placement, "conv_norm_out"}, config.block_out_channels[0],
+                     config.norm_num_groups, config.norm_eps),
+      conv_out_(
+          load_conv({weights, placement, "conv_out"}, config.block_out_channels[0], config.out_channels, 3)) {
   for (size_t i = 0; i < config.levels(); ++i) {
     const std::string index = std::to_string(i);
     down_blocks_.emplace_back(WeightScope(weights, placement, "down_blocks." + index), config, i);
@@ -67,14 +63,17 @@ TimeFeatures UNet::embed_time(const Tensor& timesteps) const {
 TextFeatures UNet::project_text(const Tensor& text, const AdapterPass& pass) const {
   TextFeatures features;
   for_each_level([&](const Level& level) {
-    for (const Transformer& attention : level.attentions) features.push_back(attention.project_text(text, pass));
+    for (const Transformer& attention : level.attentions)
+      features.push_back(attention.project_text(text, pass));
   });
   return features;
 }
 
-Tensor UNet::operator()(const Tensor& x, const TimeFeatures& time, const TextFeatures& text, const AdapterPass& pass) const {
+Tensor UNet::operator()(const Tensor& x, const TimeFeatures& time, const TextFeatures& text,
+                        const AdapterPass& pass) const {
   Conditioning given{time, text, pass};
-  const auto format = placement_.device.is_cpu() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  const auto format =
+      placement_.device.is_cpu() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   Tensor h = conv_in_(x.to(placement_.dtype).contiguous(format));
   std::vector<Tensor> skips = {h};
   for (const DownBlock& block : down_blocks_) h = block(h, skips, given);
@@ -102,11 +101,20 @@ TimeFeatures time_row(const TimeFeatures& features, int64_t index) {
 
 TextFeatures repeat_rows(const TextFeatures& features, int64_t copies) {
   if (copies == 1) return features;
-  return change_rows(features, [&](const Tensor& rows) { return rows.repeat_interleave(copies, 0); });
+  TextFeatures repeated;
+  for (const auto& transformer : features) {
+    auto& blocks = repeated.emplace_back();
+    for (const auto& [keys, values] : transformer)
+      blocks.push_back({keys.repeat_interleave(copies, 0), values.repeat_interleave(copies, 0)});
+  }
+  return repeated;
 }
 
-TextFeatures first_rows(const TextFeatures& features, int64_t count) {
-  return change_rows(features, [&](const Tensor& rows) { return rows.narrow(0, 0, count); });
+TimeFeatures repeat_rows(const TimeFeatures& features, int64_t copies) {
+  if (copies == 1) return features;
+  TimeFeatures repeated;
+  for (const Tensor& rows : features) repeated.push_back(rows.repeat_interleave(copies, 0));
+  return repeated;
 }
 
 }  // namespace leco

@@ -10,7 +10,8 @@ namespace leco {
 
 class UNet {
  public:
-  // Takes every weight from `weights` (names as in Diffusers). Missing or mis-shaped ones are fatal and named.
+  // Takes every weight from `weights` (names as in Diffusers). Missing or mis-shaped ones are fatal and
+  // named.
   UNet(const UNetConfig& config, StateDict& weights, Placement placement);
   UNet(const UNet&) = delete;
   UNet& operator=(const UNet&) = delete;
@@ -18,7 +19,8 @@ class UNet {
   // The three parts of a call. Time and text are apart since a rollout computes them once:
   // the text does not change over its steps, and all its timesteps are known beforehand.
   TimeFeatures embed_time(const torch::Tensor& timesteps) const;  // (n), any number type; rows as given
-  TextFeatures project_text(const torch::Tensor& text, const AdapterPass& pass) const;  // (B, 77, cross_attention_dim)
+  TextFeatures project_text(const torch::Tensor& text,
+                            const AdapterPass& pass) const;  // (B, 77, cross_attention_dim)
   // x (B, 4, h, w); time of 1 or B rows; text of B rows. Returns the prediction, (B, 4, h, w).
   torch::Tensor operator()(const torch::Tensor& x, const TimeFeatures& time, const TextFeatures& text,
                            const AdapterPass& pass) const;
@@ -48,10 +50,8 @@ class UNet {
 // Row `index` of features that were computed for many timesteps.
 TimeFeatures time_row(const TimeFeatures& features, int64_t index);
 
-// Each row `copies` times in place: (P, …) → (P·copies, …), for the samples of one prompt.
+// Each row `copies` times in place, (P, …) → (P·copies, …): the samples of one prompt, or of one timestep.
 TextFeatures repeat_rows(const TextFeatures& features, int64_t copies);
-
-// The first `rows` rows.
-TextFeatures first_rows(const TextFeatures& features, int64_t rows);
+TimeFeatures repeat_rows(const TimeFeatures& features, int64_t copies);
 
 }  // namespace leco

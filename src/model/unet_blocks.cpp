@@ -5,7 +5,9 @@ namespace {
 
 using torch::Tensor;
 
-std::string child(const char* kind, size_t index) { return std::string(kind) + "." + std::to_string(index); }
+std::string child(const char* kind, size_t index) {
+  return std::string(kind) + "." + std::to_string(index);
+}
 
 FrozenLinear load_time_projection(const WeightScope& scope, int64_t in, int64_t out) {
   return {scope.take("weight", {out, in}), scope.take("bias", {out})};
@@ -50,9 +52,11 @@ DownBlock::DownBlock(const WeightScope& scope, const UNetConfig& config, size_t 
   for (int64_t i = 0; i < config.layers_per_block; ++i) {
     const int64_t in = i > 0 || level == 0 ? out : config.block_out_channels[level - 1];
     resnets.emplace_back(scope / child("resnets", i), in, out, config);
-    if (config.down_attends[level]) attentions.push_back(load_transformer(scope / child("attentions", i), config, level));
+    if (config.down_attends[level])
+      attentions.push_back(load_transformer(scope / child("attentions", i), config, level));
   }
-  if (level + 1 < config.levels()) downsample_ = load_conv(scope / "downsamplers.0.conv", out, out, 3, /*stride=*/2);
+  if (level + 1 < config.levels())
+    downsample_ = load_conv(scope / "downsamplers.0.conv", out, out, 3, /*stride=*/2);
 }
 
 Tensor DownBlock::operator()(Tensor x, std::vector<Tensor>& skips, Conditioning& given) const {
@@ -64,7 +68,8 @@ Tensor DownBlock::operator()(Tensor x, std::vector<Tensor>& skips, Conditioning&
 MidBlock::MidBlock(const WeightScope& scope, const UNetConfig& config) {
   const size_t level = config.levels() - 1;
   const int64_t channels = config.block_out_channels[level];
-  for (size_t i = 0; i < 2; ++i) resnets.emplace_back(scope / child("resnets", i), channels, channels, config);
+  for (size_t i = 0; i < 2; ++i)
+    resnets.emplace_back(scope / child("resnets", i), channels, channels, config);
   attentions.push_back(load_transformer(scope / "attentions.0", config, level));
 }
 
@@ -84,7 +89,8 @@ UpBlock::UpBlock(const WeightScope& scope, const UNetConfig& config, size_t inde
     const bool last = i == config.layers_per_block;  // its skip comes from the level above (or conv_in)
     const int64_t skip = last ? channels[level == 0 ? 0 : level - 1] : out;
     resnets.emplace_back(scope / child("resnets", i), in + skip, out, config);
-    if (config.up_attends[index]) attentions.push_back(load_transformer(scope / child("attentions", i), config, level));
+    if (config.up_attends[index])
+      attentions.push_back(load_transformer(scope / child("attentions", i), config, level));
   }
   if (level > 0) upsample_ = load_conv(scope / "upsamplers.0.conv", out, out, 3);
 }

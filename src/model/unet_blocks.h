@@ -11,7 +11,8 @@
 namespace leco {
 
 // What one U-Net call is given beside the latents, each entry in the order in which the blocks use it.
-// Both are computed ahead of the call, since within a rollout they do not change (text) or do not depend on x (time).
+// Both are computed ahead of the call, since within a rollout they do not change (text) or do not depend on x
+// (time).
 using TimeFeatures = std::vector<torch::Tensor>;            // a (1 or B, channels) addend for each resnet
 using TextFeatures = std::vector<std::vector<KeysValues>>;  // the projected text for each transformer
 

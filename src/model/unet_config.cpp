@@ -89,10 +89,12 @@ void refuse_other_architectures(const ConfigReader& config) {
   for (const auto& [key, value] : only) config.expect(key, value);
 }
 
-std::vector<bool> attending(const ConfigReader& config, const char* key, const std::string& with, const std::string& without) {
+std::vector<bool> attending(const ConfigReader& config, const char* key, const std::string& with,
+                            const std::string& without) {
   std::vector<bool> attends;
   for (const auto& type : config.get<std::vector<std::string>>(key, "a list of block types")) {
-    if (type != with && type != without) config.refuse(key, fmt::format("blocks of type {} or {}", with, without));
+    if (type != with && type != without)
+      config.refuse(key, fmt::format("blocks of type {} or {}", with, without));
     attends.push_back(type == with);
   }
   return attends;
@@ -100,14 +102,17 @@ std::vector<bool> attending(const ConfigReader& config, const char* key, const s
 
 void check_consistency(const ConfigReader& config, const UNetConfig& unet) {
   if (unet.levels() == 0) config.refuse("block_out_channels", "at least one level");
-  if (unet.down_attends.size() != unet.levels()) config.refuse("down_block_types", fmt::format("{} entries", unet.levels()));
-  if (unet.up_attends.size() != unet.levels()) config.refuse("up_block_types", fmt::format("{} entries", unet.levels()));
+  if (unet.down_attends.size() != unet.levels())
+    config.refuse("down_block_types", fmt::format("{} entries", unet.levels()));
+  if (unet.up_attends.size() != unet.levels())
+    config.refuse("up_block_types", fmt::format("{} entries", unet.levels()));
   if (unet.layers_per_block < 1) config.refuse("layers_per_block", "at least 1");
   if (unet.norm_num_groups < 1) config.refuse("norm_num_groups", "at least 1");
   for (size_t level = 0; level < unet.levels(); ++level) {
     const int64_t channels = unet.block_out_channels[level];
     if (channels < 1 || channels % unet.norm_num_groups != 0)
-      config.refuse("block_out_channels", fmt::format("positive multiples of norm_num_groups ({})", unet.norm_num_groups));
+      config.refuse("block_out_channels",
+                    fmt::format("positive multiples of norm_num_groups ({})", unet.norm_num_groups));
     if (unet.heads[level] < 1 || channels % unet.heads[level] != 0)
       config.refuse("attention_head_dim", "a number of heads that divides the channels of its level");
     if (unet.transformer_depth[level] < 1) config.refuse("transformer_layers_per_block", "at least 1");
@@ -123,7 +128,9 @@ UNetConfig parse_unet_config(const std::string& text, const std::string& origin)
   unet.in_channels = config.get<int64_t>("in_channels", "a number");
   unet.out_channels = config.get<int64_t>("out_channels", "a number");
   if (unet.in_channels != 4 || unet.out_channels != 4)
-    config.refuse("in_channels", "4 (and out_channels 4): inpainting and other variants cannot be trained from prompts alone");
+    config.refuse(
+        "in_channels",
+        "4 (and out_channels 4): inpainting and other variants cannot be trained from prompts alone");
   unet.block_out_channels = config.get<std::vector<int64_t>>("block_out_channels", "a list of numbers");
   unet.down_attends = attending(config, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D");
   unet.up_attends = attending(config, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D");
@@ -131,12 +138,15 @@ UNetConfig parse_unet_config(const std::string& text, const std::string& origin)
   unet.cross_attention_dim = config.get<int64_t>("cross_attention_dim", "one number");
   unet.norm_num_groups = config.get<int64_t>("norm_num_groups", "a number");
   unet.norm_eps = config.get<double>("norm_eps", "a number");
-  // Diffusers' attention_head_dim holds the number of heads in these models, unless num_attention_heads is given.
-  unet.heads = config.per_level(config.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim", unet.levels());
+  // Diffusers' attention_head_dim holds the number of heads in these models, unless num_attention_heads is
+  // given.
+  unet.heads = config.per_level(
+      config.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim", unet.levels());
   unet.transformer_depth = config.has("transformer_layers_per_block")
                                ? config.per_level("transformer_layers_per_block", unet.levels())
                                : std::vector<int64_t>(unet.levels(), 1);
-  unet.use_linear_projection = config.has("use_linear_projection") && config.get<bool>("use_linear_projection", "true or false");
+  unet.use_linear_projection =
+      config.has("use_linear_projection") && config.get<bool>("use_linear_projection", "true or false");
   check_consistency(config, unet);
   return unet;
 }

@@ -1,4 +1,5 @@
-// A place in the tree of weight names, while a model is built: unet / "down_blocks.0" / "resnets.1" → take("conv1.weight").
+// A place in the tree of weight names, while a model is built: unet / "down_blocks.0" / "resnets.1" →
+// take("conv1.weight").
 #pragma once
 
 #include <string>

@@ -5,8 +5,9 @@
 
 namespace leco {
 
-// Multiply-accumulates of one U-Net forward pass of one sample, in 10⁹, for SD 1.x at this size: 338.6 for layers
-// (linear in pixels) and 63.0 for attention (quadratic) at 512 × 512. Only ratios matter to the shares.
+// Multiply-accumulates of one U-Net forward pass of one sample, in 10⁹, for SD 1.x at this size: 338.6 for
+// layers (linear in pixels) and 63.0 for attention (quadratic) at 512 × 512. Only ratios matter to the
+// shares.
 double forward_cost(const Resolution& resolution);
 
 // How many of a pair's prompts really differ; nothing is predicted twice.

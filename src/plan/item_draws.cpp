@@ -10,9 +10,10 @@ namespace {
 std::vector<int64_t> shuffled_pairs(uint64_t seed, int64_t epoch, int64_t count) {
   std::vector<int64_t> order(count);
   std::iota(order.begin(), order.end(), int64_t{0});
-  const Draws draws = draws_of(seed, Purpose::kPairOrder, epoch, 0);
+  const Draws draws(seed, {.purpose = Purpose::kPairOrder, .step = epoch});
   uint64_t position = 0;
-  for (int64_t j = count - 1; j >= 1; --j) std::swap(order[j], order[draws.integer(position++, static_cast<uint32_t>(j + 1))]);
+  for (int64_t j = count - 1; j >= 1; --j)
+    std::swap(order[j], order[draws.integer(position++, static_cast<uint32_t>(j + 1))]);
   return order;
 }
 
@@ -21,7 +22,8 @@ std::vector<int64_t> draw_pairs(const DrawSettings& settings, int64_t pair_count
   std::vector<int64_t> pairs(settings.items);
   if (settings.pair_order == PairOrder::kRandom) {
     for (int64_t item = 0; item < settings.items; ++item)
-      pairs[item] = draws_of(settings.seed, Purpose::kPairOrder, step, item).integer(0, static_cast<uint32_t>(pair_count));
+      pairs[item] = Draws(settings.seed, {.purpose = Purpose::kPairOrder, .step = step, .item = item})
+                        .integer(0, static_cast<uint32_t>(pair_count));
     return pairs;
   }
   std::vector<int64_t> order;
@@ -37,13 +39,16 @@ std::vector<int64_t> draw_pairs(const DrawSettings& settings, int64_t pair_count
 
 int64_t draw_rollout_length(const DrawSettings& settings, int64_t step, int64_t item) {
   const auto draw = [&](int64_t of_item) {
-    const Draws draws = draws_of(settings.seed, Purpose::kRolloutLength, step, of_item);
+    const Draws draws(settings.seed, {.purpose = Purpose::kRolloutLength, .step = step, .item = of_item});
     return int64_t{1} + draws.integer(0, static_cast<uint32_t>(settings.denoising_steps - 1));
   };
   switch (settings.rollout_length) {
-    case RolloutLength::kShared: return draw(0);
-    case RolloutLength::kIndependent: return draw(item);
-    case RolloutLength::kAntithetic: return item % 2 == 0 ? draw(item) : settings.denoising_steps - draw(item - 1);
+    case RolloutLength::kShared:
+      return draw(0);
+    case RolloutLength::kIndependent:
+      return draw(item);
+    case RolloutLength::kAntithetic:
+      return item % 2 == 0 ? draw(item) : settings.denoising_steps - draw(item - 1);
   }
   return 0;
 }
@@ -54,13 +59,14 @@ Resolution draw_resolution(const DrawSettings& settings, const PromptPair& pair,
   const int64_t highest = pair.resolution.height / 64;
   const int64_t lowest = (pair.resolution.height / 2 + 63) / 64;
   const auto choices = static_cast<uint32_t>(highest - lowest + 1);
-  const Draws draws = draws_of(settings.seed, Purpose::kResolution, step, item);
+  const Draws draws(settings.seed, {.purpose = Purpose::kResolution, .step = step, .item = item});
   return {64 * (lowest + draws.integer(0, choices)), 64 * (lowest + draws.integer(1, choices))};
 }
 
 }  // namespace
 
-std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector<PromptPair>& pairs, int64_t step) {
+std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector<PromptPair>& pairs,
+                                 int64_t step) {
   const auto chosen = draw_pairs(settings, static_cast<int64_t>(pairs.size()), step);
   std::vector<WorkItem> items;
   for (int64_t index = 0; index < settings.items; ++index) {

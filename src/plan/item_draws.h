@@ -1,4 +1,5 @@
-// What a step's items are: the draws that decide pair, rollout length and size. Tensors are drawn where they are used.
+// What a step's items are: the draws that decide pair, rollout length and size. Tensors are drawn where they
+// are used.
 #pragma once
 
 #include <cstdint>
@@ -9,23 +10,6 @@
 #include "core/philox.h"
 
 namespace leco {
-
-// The uses of random numbers; each has a sequence of its own (core/philox.h).
-enum class Purpose : uint32_t {
-  kPairOrder = 1,
-  kRolloutLength = 2,
-  kResolution = 3,
-  kCrop = 4,
-  kInitialLatents = 5,
-  kNoiseOffset = 6,
-  kSamplerNoise = 7,
-  kDropout = 8,
-  kLoraInitialisation = 9,
-};
-
-inline Draws draws_of(uint64_t seed, Purpose purpose, int64_t step, int64_t item, int64_t sub = 0) {
-  return {seed, {static_cast<uint32_t>(purpose), static_cast<uint32_t>(sub), static_cast<uint32_t>(step), static_cast<uint32_t>(item)}};
-}
 
 struct WorkItem {
   int64_t step = 0;       // from 0
@@ -39,13 +23,14 @@ struct WorkItem {
 // What the draws depend on, resolved.
 struct DrawSettings {
   uint64_t seed = 0;
-  int64_t items = 1;           // N, a step
+  int64_t items = 1;             // N, a step
   int64_t denoising_steps = 40;  // K
   PairOrder pair_order = PairOrder::kShuffle;
   RolloutLength rollout_length = RolloutLength::kShared;
 };
 
 // The N items of a step, in order. A pure function: every rank computes the same.
-std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector<PromptPair>& pairs, int64_t step);
+std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector<PromptPair>& pairs,
+                                 int64_t step);
 
 }  // namespace leco

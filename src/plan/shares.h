@@ -6,8 +6,8 @@
 
 namespace leco {
 
-// Longest processing time first (Graham 1969): costliest pack first, each to the rank with the least so far; equal
-// costs by index, equal loads to the lowest rank. Returns the pack indices of each rank, ascending.
+// Longest processing time first (Graham 1969): costliest pack first, each to the rank with the least so far;
+// equal costs by index, equal loads to the lowest rank. Returns the pack indices of each rank, ascending.
 std::vector<std::vector<int64_t>> share_out(const std::vector<double>& costs, int ranks);
 
 // Mean load over greatest load, 1 = no rank waits.

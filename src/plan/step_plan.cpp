@@ -9,12 +9,17 @@
 namespace leco {
 namespace {
 
-std::vector<Pack> make_packs(const std::vector<WorkItem>& items, const std::vector<PromptPair>& pairs, int64_t capacity) {
+std::vector<Pack> make_packs(const PlanSettings& settings, const std::vector<PromptPair>& pairs,
+                             const std::vector<WorkItem>& items) {
+  const auto rollout_halves = [&](const WorkItem& item) {
+    return distinct_prompts(pairs[item.pair], settings.rollout_guidance).rollout;
+  };
   std::vector<Pack> packs;
   for (const WorkItem& item : items) {
     const auto joins = [&](const Pack& pack) {
-      return static_cast<int64_t>(pack.size()) < capacity && pack[0].resolution == item.resolution &&
-             pairs[pack[0].pair].batch_size == pairs[item.pair].batch_size;
+      return std::ssize(pack) < settings.items_per_pass && pack[0].resolution == item.resolution &&
+             pairs[pack[0].pair].batch_size == pairs[item.pair].batch_size &&
+             rollout_halves(pack[0]) == rollout_halves(item);
     };
     const auto open = std::ranges::find_if(packs, joins);
     if (open != packs.end())
@@ -28,7 +33,9 @@ std::vector<Pack> make_packs(const std::vector<WorkItem>& items, const std::vect
 
 }  // namespace
 
-double StepPlan::efficiency() const { return leco::efficiency(costs, shares); }
+double StepPlan::efficiency() const {
+  return leco::efficiency(costs, shares);
+}
 
 PlanSettings plan_settings(const TrainSettings& settings, int ranks) {
   LECO_ASSERT(settings.seed.has_value());
@@ -41,9 +48,10 @@ PlanSettings plan_settings(const TrainSettings& settings, int ranks) {
           .rollout_guidance = settings.leco_denoise_guidance_scale};
 }
 
-StepPlan plan_step(const PlanSettings& settings, const std::vector<PromptPair>& pairs, int64_t step, int ranks) {
+StepPlan plan_step(const PlanSettings& settings, const std::vector<PromptPair>& pairs, int64_t step,
+                   int ranks) {
   StepPlan plan;
-  plan.packs = make_packs(draw_items(settings.draws, pairs, step), pairs, settings.items_per_pass);
+  plan.packs = make_packs(settings, pairs, draw_items(settings.draws, pairs, step));
   for (const Pack& pack : plan.packs) {
     double cost = 0;
     for (const WorkItem& item : pack) cost += item_cost(item, pairs[item.pair], settings.rollout_guidance);

@@ -1,4 +1,5 @@
-// One step: its items, grouped into packs, shared out over ranks. Computed alike on every rank, without a message.
+// One step: its items, grouped into packs, shared out over ranks. Computed alike on every rank, without a
+// message.
 #pragma once
 
 #include "plan/cost.h"
@@ -6,15 +7,16 @@
 
 namespace leco {
 
-// Items of equal resolution and batch size that go through the U-Net together. The unit that is shared out: it has
-// the same shapes whatever rank executes it, which is what makes the result independent of the number of ranks.
-// Longest rollout first (then by index), so that the items still rolling are always the first rows of the batch.
+// Items of equal resolution, batch size and need of guidance that go through the U-Net together. The unit
+// that is shared out: it has the same shapes whatever rank executes it, which is what makes the result
+// independent of the number of ranks. Longest rollout first (then by index), so that the items still rolling
+// are always the first rows of the batch.
 using Pack = std::vector<WorkItem>;
 
 struct StepPlan {
   std::vector<Pack> packs;
-  std::vector<double> costs;                   // of each pack
-  std::vector<std::vector<int64_t>> shares;    // pack indices of each rank
+  std::vector<double> costs;                 // of each pack
+  std::vector<std::vector<int64_t>> shares;  // pack indices of each rank
   double efficiency() const;
 };
 
@@ -27,6 +29,7 @@ struct PlanSettings {
 // N is resolved here: pairs_per_step, else accumulation × ranks. The seed must have been drawn.
 PlanSettings plan_settings(const TrainSettings& settings, int ranks);
 
-StepPlan plan_step(const PlanSettings& settings, const std::vector<PromptPair>& pairs, int64_t step, int ranks);
+StepPlan plan_step(const PlanSettings& settings, const std::vector<PromptPair>& pairs, int64_t step,
+                   int ranks);
 
 }  // namespace leco

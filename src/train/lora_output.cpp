@@ -1,1 +1,132 @@
-// to be written
+#include "train/lora_output.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/version.h"
+#include "io/atomic_file.h"
+#include "io/digest.h"
+#include "lora/lora_file.h"
+
+namespace leco {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr size_t kPreviewPairs = 16;  // as sd-scripts
+
+ordered_json to_json(const PromptPair& pair) {
+  return {{"target", pair.target},
+          {"positive", pair.positive},
+          {"unconditional", pair.unconditional},
+          {"neutral", pair.neutral},
+          {"action", pair.action == Action::kErase ? "erase" : "enhance"},
+          {"guidance_scale", pair.guidance_scale},
+          {"resolution", {pair.resolution.height, pair.resolution.width}},
+          {"dynamic_resolution", pair.dynamic_resolution},
+          {"dynamic_crops", pair.dynamic_crops},
+          {"batch_size", pair.batch_size},
+          {"multiplier", pair.multiplier},
+          {"weight", pair.weight}};
+}
+
+std::string pairs_json(const std::vector<PromptPair>& pairs, size_t most) {
+  ordered_json list = ordered_json::array();
+  for (size_t i = 0; i < std::min(most, pairs.size()); ++i) list.push_back(to_json(pairs[i]));
+  return list.dump();
+}
+
+std::string object_json(const std::vector<std::pair<std::string, std::string>>& entries) {
+  ordered_json object = ordered_json::object();
+  for (const auto& [key, value] : entries) object[key] = value;
+  return object.dump();
+}
+
+torch::ScalarType dtype_of(SavePrecision precision) {
+  switch (precision) {
+    case SavePrecision::kFloat32:
+      return torch::kFloat32;
+    case SavePrecision::kFloat16:
+      return torch::kFloat16;
+    case SavePrecision::kBFloat16:
+      return torch::kBFloat16;
+  }
+  return torch::kFloat32;
+}
+
+void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t finished_steps) {
+  const TrainSettings& settings = from.settings;
+  metadata["ss_network_module"] = "networks.lora";
+  metadata["ss_network_dim"] = std::to_string(settings.network_dim);
+  metadata["ss_network_alpha"] = fmt::format("{}", settings.alpha());
+  metadata["ss_leco_prompt_count"] = std::to_string(from.pairs.size());
+  metadata["ss_leco_prompts_file"] = std::filesystem::path(settings.prompts_file).filename().string();
+  metadata["ss_leco_preview"] = pairs_json(from.pairs, kPreviewPairs);
+  metadata["ss_base_model_version"] = "sd_v1";
+  metadata["ss_seed"] = std::to_string(*settings.seed);
+  metadata["ss_steps"] = std::to_string(finished_steps);
+  metadata["ss_learning_rate"] = fmt::format("{}", settings.base_lr());
+  metadata["ss_optimizer"] =
+      fmt::format("AdamW(betas=({}, {}), eps={}, weight_decay={})", settings.adamw.beta1,
+                  settings.adamw.beta2, settings.adamw.eps, settings.adamw.weight_decay);
+  if (!settings.training_comment.empty()) metadata["ss_training_comment"] = settings.training_comment;
+}
+
+void add_modelspec_keys(Metadata& metadata, const Provenance& from) {
+  const PromptPair& first = from.pairs.front();
+  metadata["modelspec.sai_model_spec"] = "1.0.0";
+  metadata["modelspec.architecture"] = "stable-diffusion-v1/lora";
+  metadata["modelspec.implementation"] = "diffusers";
+  metadata["modelspec.title"] = fmt::format("LECO of '{}'", first.target);
+  metadata["modelspec.resolution"] = fmt::format("{}x{}", first.resolution.width, first.resolution.height);
+  metadata["modelspec.prediction_type"] = from.prediction == Prediction::kEpsilon ? "epsilon" : "v";
+}
+
+// Checksums by which A1111's extensions know a file: of the data section, and of 64 KiB at 1 MiB, both taken
+// of a file that carries the ss_ keys only.
+void add_hashes(Metadata& metadata, const NamedTensors& tensors) {
+  Metadata immutable;
+  for (const auto& [key, value] : metadata)
+    if (key.starts_with("ss_")) immutable[key] = value;
+  const std::string bytes = safetensors_bytes(tensors, immutable);
+  const auto data_begin = parse_safetensors_header(bytes, bytes.size(), "the LoRA").data_begin;
+  const std::string_view view = bytes;
+  metadata["sshs_model_hash"] = sha256(view.substr(data_begin));
+  metadata["sshs_legacy_hash"] =
+      sha256(view.substr(std::min<size_t>(0x100000, view.size()), 0x10000)).substr(0, 8);
+}
+
+}  // namespace
+
+std::string lora_path(const TrainSettings& settings, int64_t finished_steps) {
+  const bool last = finished_steps >= settings.max_train_steps;
+  const std::string name =
+      last ? settings.output_name : fmt::format("{}-step{:08}", settings.output_name, finished_steps);
+  return (std::filesystem::path(settings.output_dir) / (name + ".safetensors")).string();
+}
+
+Metadata lora_metadata(const Provenance& from, int64_t finished_steps) {
+  Metadata metadata;
+  if (from.settings.no_metadata) return metadata;
+  add_sd_scripts_keys(metadata, from, finished_steps);
+  add_modelspec_keys(metadata, from);
+  metadata["leco_version"] = kVersion;
+  metadata["leco_settings"] = object_json(from.effective);
+  metadata["leco_pairs"] = pairs_json(from.pairs, from.pairs.size());
+  metadata["leco_base_model"] = object_json(from.model_files);
+  metadata["leco_device"] = from.device;
+  return metadata;
+}
+
+std::string save_lora(const LoraNetwork& network, const Provenance& provenance, int64_t finished_steps) {
+  const NamedTensors tensors = lora_tensors(network, dtype_of(provenance.settings.save_precision));
+  Metadata metadata = lora_metadata(provenance, finished_steps);
+  if (!metadata.empty()) add_hashes(metadata, tensors);
+  const std::string path = lora_path(provenance.settings, finished_steps);
+  write_file_atomically(path, safetensors_bytes(tensors, metadata));
+  return path;
+}
+
+}  // namespace leco

@@ -1,1 +1,81 @@
-// to be written
+#include "train/shared_files.h"
+
+#include <cstring>
+
+#include "core/error.h"
+#include "io/safetensors.h"
+
+namespace leco {
+namespace {
+
+using torch::Tensor;
+
+constexpr int kReader = 0;
+
+// Rank kReader does the work, all ranks get its result, or its error.
+class SharedFileSource final : public FileSource {
+ public:
+  explicit SharedFileSource(Communicator& comm) : comm_(comm) {}
+
+  bool exists(const std::string& path) override {
+    return share([&] { return std::string(local_.exists(path) ? "1" : "0"); }) == "1";
+  }
+
+  std::string read(const std::string& path) override {
+    return share([&] { return local_.read(path); });
+  }
+
+  StateDict open_safetensors(const std::string& path) override {
+    std::shared_ptr<SafetensorsFile> file;
+    const std::string head = share([&] {
+      file = std::make_shared<SafetensorsFile>(path);
+      return std::string(file->head());
+    });
+    const std::string size = share([&] { return std::to_string(file->size()); });
+    const auto header = parse_safetensors_header(head, std::stoull(size), path);
+    return {path, header.tensors, [this, file](const TensorInfo& info) {
+              Tensor tensor = file ? file->tensor(info) : at::empty(info.shape, info.dtype);
+              comm_.broadcast(tensor, kReader);
+              return tensor;
+            }};
+  }
+
+ private:
+  template <class Read>
+  std::string share(Read read) {
+    std::string contents;
+    int64_t status = 0;  // 0, or the exit status of the error whose text `contents` is
+    if (comm_.rank() == kReader) {
+      try {
+        contents = read();
+      } catch (const Error& error) {
+        contents = error.what();
+        status = static_cast<int64_t>(error.status());
+      }
+    }
+    Tensor sizes = at::tensor({status, static_cast<int64_t>(contents.size())}, torch::kInt64);
+    comm_.broadcast(sizes, kReader);
+    Tensor bytes = at::empty({sizes[1].item<int64_t>()}, torch::kUInt8);
+    if (comm_.rank() == kReader) std::memcpy(bytes.data_ptr(), contents.data(), contents.size());
+    comm_.broadcast(bytes, kReader);
+    contents.assign(static_cast<const char*>(bytes.data_ptr()), bytes.numel());
+    if (const auto failed = sizes[0].item<int64_t>()) throw Error(contents, static_cast<ExitStatus>(failed));
+    return contents;
+  }
+
+  Communicator& comm_;
+  LocalFileSource local_;
+};
+
+}  // namespace
+
+std::unique_ptr<FileSource> share_files(Communicator& comm) {
+  if (comm.size() == 1) return std::make_unique<LocalFileSource>();
+  return std::make_unique<SharedFileSource>(comm);
+}
+
+ReadFile reader_of(FileSource& files) {
+  return [&files](const std::string& path) { return files.read(path); };
+}
+
+}  // namespace leco

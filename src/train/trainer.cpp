@@ -1,1 +1,114 @@
-// to be written
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "optim/lr_schedule.h"
+#include "train/device_clock.h"
+
+namespace leco {
+namespace {
+
+using torch::Tensor;
+
+double norm_of(const Tensor& gradient) {
+  return at::linalg_vector_norm(gradient, 2, std::nullopt, false, torch::kFloat64).item<double>();
+}
+
+// As torch.nn.utils.clip_grad_norm_.
+void clip(Tensor& gradient, double norm, double greatest_norm) {
+  if (greatest_norm > 0) gradient.mul_(std::min(1.0, greatest_norm / (norm + 1e-6)));
+}
+
+std::string describe(const WorkItem& item, const PromptPair& pair) {
+  return fmt::format(
+      "step {}, item {}, k {}, t {}, target '{}', positive '{}', unconditional '{}', neutral '{}'",
+      item.step + 1, item.index, item.k, item.timestep, pair.target, pair.positive, pair.unconditional,
+      pair.neutral);
+}
+
+void stop_on_fault(const StepMessage& message, int64_t step) {
+  if (message.faulty_rank < 0) return;
+  throw CollectiveError(
+      fmt::format("stopped in step {}: rank {} met a number that is not finite; a lower --learning_rate or a "
+                  "smaller guidance_scale usually helps, and the files saved before this step stay",
+                  step + 1, message.faulty_rank));
+}
+
+std::vector<WorkItem> items_of(const StepPlan& plan) {
+  std::vector<WorkItem> items;
+  for (const Pack& pack : plan.packs) items.insert(items.end(), pack.begin(), pack.end());
+  std::ranges::sort(items, {}, &WorkItem::index);
+  return items;
+}
+
+}  // namespace
+
+Trainer::Trainer(Given given)
+    : given_(given),
+      plan_(plan_settings(given.settings, given.comm.size())),
+      worker_({given.settings, given.pairs, given.unet, given.embeddings, given.prediction}),
+      optimizer_(given.settings.adamw, given.network.weights()) {}
+
+StepReport Trainer::step(int64_t step) {
+  const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
+  StepMessage message(plan_.draws.items);
+  GradientMerge merge;
+  DeviceClock clock(given_.unet.placement().device, message.seconds);
+  for (const int64_t index : plan.shares[given_.comm.rank()]) {
+    const Pack& pack = plan.packs[index];
+    const Tensor x = clock.time(Phase::kRollout, [&] { return worker_.roll_out(pack); });
+    const Tensor y = clock.time(Phase::kFrozen, [&] { return worker_.goal(pack, x); });
+    clock.time(Phase::kTrain, [&] {
+      const Tensor losses = worker_.losses(pack, worker_.predict(pack, x), y);
+      given_.network.zero_gradients();
+      losses.sum().backward();
+      note(message, pack, losses, merge.hold(given_.network.gradients()));
+    });
+  }
+  clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
+  stop_on_fault(message, step);
+
+  Tensor gradient = clock.time(Phase::kMerge, [&] {
+    return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
+                       std::ssize(plan.packs), plan_.draws.items);
+  });
+  const double rate = learning_rate(given_.settings, step);
+  const double norm = norm_of(gradient);
+  clock.time(Phase::kUpdate, [&] {
+    clip(gradient, norm, given_.settings.max_grad_norm);
+    optimizer_.step(given_.network.weights(), gradient, rate);
+  });
+  return {.step = step + 1,
+          .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
+                  static_cast<double>(plan_.draws.items),
+          .learning_rate = rate,
+          .gradient_norm = norm,
+          .seconds = message.seconds,
+          .items = items_of(plan)};
+}
+
+// A pack's losses and greatest gradient go into the message; what is not finite is reported here, where it
+// arose.
+void Trainer::note(StepMessage& message, const Pack& pack, const Tensor& losses,
+                   double greatest_gradient) const {
+  const Tensor values = losses.detach().to(torch::kCPU, torch::kFloat64);
+  for (int64_t i = 0; i < std::ssize(pack); ++i) {
+    const double loss = values[i].item<double>();
+    if (std::isfinite(loss) && std::isfinite(greatest_gradient)) {
+      message.losses[pack[i].index] = loss;
+      message.greatest_gradient = std::max(message.greatest_gradient, greatest_gradient);
+      continue;
+    }
+    message.faulty_rank = given_.comm.rank();
+    log::error(fmt::format("{} is not finite at {}", std::isfinite(loss) ? "the gradient" : "the loss",
+                           describe(pack[i], given_.pairs[pack[i].pair])));
+  }
+}
+
+}  // namespace leco

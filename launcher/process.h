@@ -1,0 +1,14 @@
+// What the whole process needs before libtorch does its first work.
+#pragma once
+
+namespace leco {
+
+// Keeps freed memory for the next temporary of the same size, makes cuBLAS deterministic, and lets a rank
+// that is ended from outside name the operation it waits in.
+void prepare_process();
+
+// Same numbers in every run: deterministic kernels, no TF32, no cuDNN benchmark. CPU work on `threads`
+// threads.
+void make_deterministic(int threads);
+
+}  // namespace leco

@@ -1,0 +1,17 @@
+// The subcommands. Each is given the words after its name and the world, and returns the exit status.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "comm/world.h"
+#include "core/error.h"
+
+namespace leco {
+
+ExitStatus train_command(World& world, std::span<const std::string> arguments);
+
+std::string program_help();  // what `leco --help` prints
+std::string version_text();  // what `leco --version` prints
+
+}  // namespace leco

@@ -1,0 +1,7 @@
+#include "core/version.h"
+
+namespace leco {
+
+const char* const kVersion = LECO_VERSION;
+
+}  // namespace leco

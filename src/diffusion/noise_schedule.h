@@ -1,0 +1,30 @@
+// The noise levels of Stable Diffusion: scaled-linear betas 0.00085 … 0.012 over 1000 timesteps, in double.
+#pragma once
+
+#include <array>
+#include <string>
+
+namespace leco {
+
+inline constexpr int kTrainTimesteps = 1000;
+
+enum class Prediction {
+  kEpsilon,
+  kV
+};  // what the U-Net predicts: the noise, or v = sqrt(ᾱ)·noise − sqrt(1 − ᾱ)·x0
+
+class NoiseSchedule {
+ public:
+  NoiseSchedule();
+  // ᾱ_t, the share of the signal's variance at timestep t; 1 below timestep 0, that is, without noise.
+  double alpha_bar(int timestep) const { return timestep < 0 ? 1.0 : alpha_bar_[timestep]; }
+
+ private:
+  std::array<double, kTrainTimesteps> alpha_bar_;
+};
+
+// Reads scheduler/scheduler_config.json. Throws a usage error where the model was trained with another
+// schedule.
+Prediction parse_prediction(const std::string& json, const std::string& origin);
+
+}  // namespace leco

@@ -1,0 +1,36 @@
+// One LoRA on one layer: output += m·(alpha/rank)·up(down(x)). Hu et al., "LoRA", 2021; scale as in
+// sd-scripts.
+#pragma once
+
+#include <string>
+
+#include "lora/dropout_masks.h"
+#include "model/layers.h"
+
+namespace leco {
+
+class LoraModule final : public Adapter {
+ public:
+  struct Site {
+    int64_t index;        // position among this LoRA's modules: part of the random contract
+    const Linear* layer;  // what it is attached to
+    int64_t rank;
+    double alpha;
+  };
+  // down (rank, in) and up (out, rank) are float32 leaves that require gradients.
+  LoraModule(Site site, torch::Tensor down, torch::Tensor up);
+
+  void add_delta(torch::Tensor& output, const torch::Tensor& input, const AdapterPass& pass) const override;
+
+  const Site& site() const { return site_; }
+  const torch::Tensor& down() const { return down_; }
+  const torch::Tensor& up() const { return up_; }
+  bool is_convolution() const { return site_.layer->shape().stored == Linear::Stored::kConv1x1; }
+  std::string file_name() const;  // "lora_unet_down_blocks_0_…": its name in LoRA files
+
+ private:
+  Site site_;
+  torch::Tensor down_, up_;
+};
+
+}  // namespace leco

@@ -1,0 +1,43 @@
+// All LoRA modules of one run. Their weights lie in one flat float32 buffer and their gradients in another,
+// so that merging over ranks and updating are one pass each.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lora/lora_module.h"
+#include "model/unet.h"
+
+namespace leco {
+
+class LoraNetwork {
+ public:
+  struct Shape {
+    int64_t rank = 4;
+    double alpha = 1.0;
+  };
+  // Attaches a module to every linear layer of the U-Net's transformers (192 in SD 1.x). Fresh weights by the
+  // random contract (SPEC section 2): down = (2u − 1)/sqrt(fan_in), purpose 9, sub = module index; up = 0.
+  LoraNetwork(UNet& unet, Shape shape, uint64_t seed);
+  ~LoraNetwork();  // detaches
+  LoraNetwork(const LoraNetwork&) = delete;
+  LoraNetwork& operator=(const LoraNetwork&) = delete;
+
+  const std::vector<std::unique_ptr<LoraModule>>& modules() const { return modules_; }
+  const Shape& shape() const { return shape_; }
+
+  // (n), module by module: down, then up, row-major. The modules' tensors are views of it.
+  torch::Tensor& weights() { return weights_; }
+  // (n), filled by backward(); add to nothing else.
+  torch::Tensor& gradients() { return gradients_; }
+  void zero_gradients() { gradients_.zero_(); }
+
+ private:
+  torch::Tensor leaf(int64_t offset, int64_t rows, int64_t columns);
+  Shape shape_;
+  std::vector<Linear*> layers_;
+  torch::Tensor weights_, gradients_;
+  std::vector<std::unique_ptr<LoraModule>> modules_;
+};
+
+}  // namespace leco

@@ -1,0 +1,182 @@
+#include "train/pack_worker.h"
+
+#include <algorithm>
+
+#include "lora/dropout_masks.h"
+
+namespace leco {
+namespace {
+
+using torch::Tensor;
+
+// The frozen prompts of one pair, each once, and where n, p and u are among them.
+struct FrozenPrompts {
+  std::vector<std::string> distinct;
+  size_t neutral = 0, positive = 0, unconditional = 0;
+  bool has_direction = false;  // g·(p − u) is not zero by construction
+
+  explicit FrozenPrompts(const PromptPair& pair) {
+    has_direction = pair.guidance_scale != 0.0 && pair.positive != pair.unconditional;
+    neutral = add(pair.neutral);
+    if (!has_direction) return;
+    positive = add(pair.positive);
+    unconditional = add(pair.unconditional);
+  }
+
+ private:
+  size_t add(const std::string& prompt) {
+    const auto found = std::ranges::find(distinct, prompt);
+    if (found != distinct.end()) return found - distinct.begin();
+    distinct.push_back(prompt);
+    return distinct.size() - 1;
+  }
+};
+
+std::vector<int64_t> latent_shape(const WorkItem& item, int64_t samples) {
+  return {samples, 4, item.resolution.height / 8, item.resolution.width / 8};
+}
+
+void fill_normal(Tensor contiguous, const Draws& draws) {
+  draws.fill_normal({contiguous.data_ptr<float>(), static_cast<size_t>(contiguous.numel())});
+}
+
+}  // namespace
+
+PackWorker::PackWorker(Given given)
+    : given_(given),
+      sampler_(given.settings.max_denoising_steps, given.prediction),
+      device_(given.unet.placement().device) {}
+
+Tensor PackWorker::embed(const std::vector<std::string>& prompts) const {
+  std::vector<Tensor> rows;
+  for (const std::string& prompt : prompts) rows.push_back(given_.embeddings.at(prompt));
+  return at::stack(rows);
+}
+
+// Noise, and with a noise offset one shift a sample and channel: x += offset·n.
+Tensor PackWorker::initial_latents(const Pack& pack) const {
+  std::vector<Tensor> items;
+  for (const WorkItem& item : pack) {
+    const int64_t samples = pair(item).batch_size;
+    Tensor x = at::empty(latent_shape(item, samples), torch::kFloat32);
+    fill_normal(x, {*given_.settings.seed,
+                    {.purpose = Purpose::kInitialLatents, .step = item.step, .item = item.index}});
+    if (given_.settings.noise_offset != 0) {
+      Tensor shift = at::empty({samples, 4, 1, 1}, torch::kFloat32);
+      fill_normal(shift, {*given_.settings.seed,
+                          {.purpose = Purpose::kNoiseOffset, .step = item.step, .item = item.index}});
+      x.add_(shift, given_.settings.noise_offset);
+    }
+    items.push_back(x);
+  }
+  return at::cat(items).to(device_);
+}
+
+// All of a rollout's noise at once, (longest k, R, 4, h, w): one transfer, so that the rollout itself stays
+// on the device.
+Tensor PackWorker::sampler_noise(const Pack& pack) const {
+  const int64_t samples = pair(pack.front()).batch_size;
+  auto shape = latent_shape(pack.front(), samples);
+  shape.insert(shape.begin(), {pack.front().k, std::ssize(pack)});
+  Tensor noise = at::zeros(shape, torch::kFloat32);
+  for (int64_t row = 0; row < std::ssize(pack); ++row) {
+    for (int64_t i = 0; i < pack[row].k; ++i)
+      fill_normal(
+          noise[i][row],
+          {*given_.settings.seed,
+           {.purpose = Purpose::kSamplerNoise, .step = pack[row].step, .item = pack[row].index, .sub = i}});
+  }
+  return noise.flatten(1, 2).to(device_);
+}
+
+Tensor PackWorker::roll_out(const Pack& pack) const {
+  const double guidance = given_.settings.leco_denoise_guidance_scale;
+  const bool guided = distinct_prompts(pair(pack.front()), guidance).rollout == 2;
+  RolloutBatch batch{.latents = initial_latents(pack),
+                     .noise = sampler_noise(pack),
+                     .samples = pair(pack.front()).batch_size};
+  std::vector<std::string> prompts, negatives;
+  for (const WorkItem& item : pack) {
+    batch.lengths.push_back(item.k);
+    batch.multipliers.push_back(pair(item).multiplier);
+    prompts.push_back(pair(item).target);
+    negatives.push_back(pair(item).unconditional);
+  }
+  batch.prompts = embed(prompts);
+  if (guided) batch.negatives = embed(negatives);
+  return leco::roll_out(given_.unet, sampler_, batch, guidance);
+}
+
+// Each item's timestep, for as many rows as the item has in the batch; one row for all where they are equal.
+TimeFeatures PackWorker::time_of(const Pack& pack, const std::vector<int64_t>& rows_per_item) const {
+  std::vector<int64_t> timesteps;
+  for (size_t i = 0; i < pack.size(); ++i)
+    timesteps.insert(timesteps.end(), rows_per_item[i], pack[i].timestep);
+  const bool all_equal = std::ranges::count(timesteps, timesteps[0]) == std::ssize(timesteps);
+  if (all_equal) timesteps.resize(1);
+  return given_.unet.embed_time(at::tensor(timesteps, torch::kInt64));
+}
+
+Tensor PackWorker::goal(const Pack& pack, const Tensor& x) const {
+  const torch::NoGradGuard no_gradient;
+  const int64_t samples = pair(pack.front()).batch_size;
+  std::vector<FrozenPrompts> frozen;
+  std::vector<std::string> prompts;
+  std::vector<int64_t> rows_per_item;
+  std::vector<Tensor> latents;
+  for (size_t i = 0; i < pack.size(); ++i) {
+    const auto& distinct = frozen.emplace_back(pair(pack[i])).distinct;
+    prompts.insert(prompts.end(), distinct.begin(), distinct.end());
+    rows_per_item.push_back(std::ssize(distinct) * samples);
+    latents.insert(latents.end(), distinct.size(), x.narrow(0, static_cast<int64_t>(i) * samples, samples));
+  }
+  const auto text = repeat_rows(given_.unet.project_text(embed(prompts), adapters_off()), samples);
+  const Tensor predicted = given_.unet(at::cat(latents), time_of(pack, rows_per_item), text, adapters_off());
+
+  std::vector<Tensor> goals;
+  const auto of_prompts = predicted.split(samples);  // (B, 4, h, w) for each prompt
+  size_t first = 0;
+  for (size_t i = 0; i < pack.size(); ++i) {
+    const FrozenPrompts& at = frozen[i];
+    Tensor y = of_prompts[first + at.neutral];
+    if (at.has_direction) {
+      const double g = pair(pack[i]).action == Action::kErase ? -pair(pack[i]).guidance_scale
+                                                              : pair(pack[i]).guidance_scale;
+      y = y + g * (of_prompts[first + at.positive] - of_prompts[first + at.unconditional]);
+    }
+    goals.push_back(y);
+    first += at.distinct.size();
+  }
+  return at::cat(goals);
+}
+
+Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
+  const int64_t samples = pair(pack.front()).batch_size;
+  std::vector<std::string> targets;
+  std::vector<double> multipliers;
+  std::vector<int64_t> items;
+  for (const WorkItem& item : pack) {
+    targets.push_back(pair(item).target);
+    multipliers.push_back(pair(item).multiplier);
+    items.push_back(item.index);
+  }
+  const DropoutMasks dropout({.seed = *given_.settings.seed,
+                              .step = pack.front().step,
+                              .items = items,
+                              .samples = samples,
+                              .neuron = given_.settings.network_dropout},
+                             device_);
+  AdapterPass pass = adapters_on(multipliers, device_);
+  pass.dropout = &dropout;
+  const auto text = repeat_rows(given_.unet.project_text(embed(targets), pass), samples);
+  return given_.unet(x, time_of(pack, std::vector<int64_t>(pack.size(), samples)), text, pass);
+}
+
+Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) const {
+  std::vector<float> weights;
+  for (const WorkItem& item : pack) weights.push_back(static_cast<float>(pair(item).weight));
+  const Tensor of_samples = (e - y).square().mean({1, 2, 3});  // (R)
+  return of_samples.view({std::ssize(pack), -1}).mean(1) * at::tensor(weights).to(device_);
+}
+
+}  // namespace leco

@@ -1,0 +1,42 @@
+// Executes packs: the draws, rollout, goal, prediction and loss of SPEC section 1 (docs/math.md). One
+// function a line of it.
+#pragma once
+
+#include "config/settings.h"
+#include "diffusion/rollout.h"
+#include "plan/step_plan.h"
+#include "text/prompt_embeddings.h"
+
+namespace leco {
+
+// G items of B samples, R = G·B rows, item by item.
+class PackWorker {
+ public:
+  struct Given {
+    const TrainSettings& settings;  // the seed is drawn
+    const std::vector<PromptPair>& pairs;
+    const UNet& unet;
+    const PromptEmbeddings& embeddings;
+    Prediction prediction = Prediction::kEpsilon;
+  };
+  explicit PackWorker(Given given);
+
+  torch::Tensor roll_out(const Pack& pack) const;                         // x_k, (R, 4, h, w)
+  torch::Tensor goal(const Pack& pack, const torch::Tensor& x) const;     // y, (R, 4, h, w)
+  torch::Tensor predict(const Pack& pack, const torch::Tensor& x) const;  // e, (R, 4, h, w), differentiable
+  torch::Tensor losses(const Pack& pack, const torch::Tensor& e,
+                       const torch::Tensor& y) const;  // (G), weights included
+
+ private:
+  const PromptPair& pair(const WorkItem& item) const { return given_.pairs[item.pair]; }
+  torch::Tensor initial_latents(const Pack& pack) const;
+  torch::Tensor sampler_noise(const Pack& pack) const;
+  TimeFeatures time_of(const Pack& pack, const std::vector<int64_t>& rows_per_item) const;
+  torch::Tensor embed(const std::vector<std::string>& prompts) const;  // (P, 77, D)
+
+  Given given_;
+  DdpmSampler sampler_;
+  torch::Device device_;
+};
+
+}  // namespace leco

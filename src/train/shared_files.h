@@ -1,0 +1,19 @@
+// Files that one rank reads and all ranks get, so that a shared file system sees one reader and every rank
+// the same bytes.
+#pragma once
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "core/read_file.h"
+#include "io/file_source.h"
+
+namespace leco {
+
+// `comm` must carry host memory and outlive the result. A world of one reads directly.
+std::unique_ptr<FileSource> share_files(Communicator& comm);
+
+// The same for code that only reads text (config/).
+ReadFile reader_of(FileSource& files);
+
+}  // namespace leco

@@ -1,0 +1,29 @@
+// The one small message of a step. Everything the ranks must agree on before the gradients are merged rides
+// in it: a vector of float64 under a max-reduction, in which each item's entry is filled by the one rank that
+// ran the item.
+#pragma once
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace leco {
+
+enum class Phase { kRollout, kFrozen, kTrain, kMerge, kUpdate };
+inline constexpr size_t kPhases = 5;
+using PhaseSeconds = std::array<double, kPhases>;
+
+struct StepMessage {
+  explicit StepMessage(int64_t items) : losses(items, -std::numeric_limits<double>::infinity()) {}
+
+  double greatest_gradient = 0;  // max |g| over all held gradients
+  double faulty_rank = -1;       // the highest rank that met a non-finite number; −1: none
+  PhaseSeconds seconds{};        // of the slowest rank
+  std::vector<double> losses;    // of each item, weight included
+
+  void share(Communicator& comm, torch::Device device);
+};
+
+}  // namespace leco
