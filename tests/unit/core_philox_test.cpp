@@ -22,20 +22,20 @@ TEST(Philox, GivesTheKnownAnswersOfRandom123) {
 
 TEST(Draws, PlaceTheUseInTheCounter) {
   const uint64_t seed = 0x299f31d0a4093822;
-  const Draws draws(seed, {.purpose = 7, .sub = 5, .step = 11, .item = 3});
+  const Draws draws(seed, {.purpose = Purpose::kSamplerNoise, .step = 11, .item = 3, .sub = 5});
   const auto block = philox4x32({2, 3, 11, 7 + 256 * 5}, {0xa4093822, 0x299f31d0});
   for (uint64_t word = 0; word < 4; ++word) EXPECT_EQ(draws.word(8 + word), block[word]);
 }
 
 TEST(Draws, IntegersCoverTheirRangeAndNothingElse) {
-  const Draws draws(1, {.purpose = 2});
+  const Draws draws(1, {.purpose = Purpose::kRolloutLength});
   std::vector<int> seen(7);
   for (uint64_t position = 0; position < 7000; ++position) ++seen.at(draws.integer(position, 7));
   for (const int count : seen) EXPECT_NEAR(count, 1000, 150);
 }
 
 TEST(Draws, NormalsFollowBoxMullerAndDoNotDependOnTheLength) {
-  const Draws draws(42, {.purpose = 5, .step = 1, .item = 2});
+  const Draws draws(42, {.purpose = Purpose::kInitialLatents, .step = 1, .item = 2});
   std::vector<float> few(3), many(1 << 16);
   draws.fill_normal(few);
   draws.fill_normal(many);
