@@ -90,10 +90,12 @@ void require(const std::string& value, std::string_view flag, std::string_view w
 }
 
 void check_output_name(const std::string& name) {
+  constexpr size_t kLongest = 180;  // bytes; file systems take 255, and names get endings of up to 60
   const bool is_path = name == "." || name == ".." || name.find('/') != std::string::npos;
-  if (name.empty() || is_path || name != one_line(name)) {
-    throw_usage(fmt::format("--output_name={}: expected a file name without '/'; the folder is --output_dir",
-                            one_line(name)));
+  if (name.empty() || name.size() > kLongest || is_path || name != one_line(name)) {
+    throw_usage(fmt::format(
+        "--output_name={}: expected a file name without '/' of at most {} bytes; the folder is --output_dir",
+        one_line(name), kLongest));
   }
 }
 

@@ -34,7 +34,7 @@ class Communicator {
   // Ranks of equal colour (>= 0) form a new group, in the order of their ranks here.
   virtual std::unique_ptr<Communicator> split(int color) = 0;
   // Ends every process of the job, not only of this group, with the status; logs the reason with the rank on
-  // stderr. Not collective; never returns, never throws.
+  // stderr unless it is empty. Not collective; never returns, never throws.
   [[noreturn]] virtual void abort(std::string_view reason, int status) noexcept = 0;
 };
 

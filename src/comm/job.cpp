@@ -20,6 +20,7 @@ std::atomic<int> size_of_job{1};
 std::atomic<KillJob> kill_job{nullptr};
 
 void log_end(std::string_view reason) noexcept {
+  if (reason.empty()) return;
   try {
     const std::string text(reason);
     log::error(job_size() == 1 ? text

@@ -16,8 +16,8 @@ void leave_job();
 int job_rank() noexcept;
 int job_size() noexcept;
 
-// Logs the reason with the rank, then ends every process of the job with the status, this one within 10 s at
-// the latest even when the MPI library is stuck. Callable from any thread.
+// Logs the reason with the rank (an empty one was told already), then ends every process of the job with the
+// status, this one within 10 s at the latest even when the MPI library is stuck. Callable from any thread.
 [[noreturn]] void end_job(std::string_view reason, int status) noexcept;
 
 }  // namespace leco

@@ -30,4 +30,14 @@ StateDict LocalFileSource::open_safetensors(const std::string& path) {
                    [file](const TensorInfo& info) { return file->tensor(info); });
 }
 
+StateDict LocalFileSource::open_outline(const std::string& path) {
+  return outline_of(path, SafetensorsFile(path).header().tensors);
+}
+
+StateDict outline_of(const std::string& origin, std::vector<TensorInfo> tensors) {
+  return {origin, std::move(tensors), [](const TensorInfo& info) {
+            return at::empty(info.shape, at::TensorOptions(info.dtype).device(torch::kMeta));
+          }};
+}
+
 }  // namespace leco

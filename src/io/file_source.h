@@ -15,6 +15,9 @@ class FileSource {
       const std::string& path) = 0;  // a file or a folder; usage error when that cannot be found out
   virtual std::string read(const std::string& path) = 0;            // usage error when it cannot be read
   virtual StateDict open_safetensors(const std::string& path) = 0;  // usage error when it is not valid
+  // The same with names, types and shapes alone: nothing but the header is read, and the tensors are on
+  // torch::kMeta.
+  virtual StateDict open_outline(const std::string& path) = 0;
 };
 
 class LocalFileSource final : public FileSource {
@@ -22,6 +25,10 @@ class LocalFileSource final : public FileSource {
   bool exists(const std::string& path) override;
   std::string read(const std::string& path) override;
   StateDict open_safetensors(const std::string& path) override;  // memory-mapped
+  StateDict open_outline(const std::string& path) override;
 };
+
+// Tensors without contents, on torch::kMeta.
+StateDict outline_of(const std::string& origin, std::vector<TensorInfo> tensors);
 
 }  // namespace leco

@@ -10,7 +10,8 @@ std::string aligned_table(const std::vector<std::pair<std::string, std::string>>
   size_t width = 0;
   for (const auto& [name, value] : rows) width = std::max(width, name.size());
   std::string table;
-  for (const auto& [name, value] : rows) table += fmt::format("  {:<{}}  {}\n", name, width, value);
+  for (const auto& [name, value] : rows)
+    table += fmt::format("\n  {:<{}}  {}", name, width, value.empty() ? "–" : value);
   return table;
 }
 

@@ -1,4 +1,5 @@
-// Names and values, aligned in two columns.
+// Names and values, aligned in two columns, each row on a line of its own after the text it is appended to;
+// an empty value shows as a dash.
 #pragma once
 
 #include <string>

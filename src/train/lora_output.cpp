@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
 #include "core/version.h"
 #include "io/atomic_file.h"
 #include "io/digest.h"
@@ -32,7 +33,7 @@ ordered_json to_json(const PromptPair& pair) {
           {"weight", pair.weight}};
 }
 
-std::string pairs_json(const std::vector<PromptPair>& pairs, size_t most) {
+std::string first_pairs_json(const std::vector<PromptPair>& pairs, size_t most) {
   ordered_json list = ordered_json::array();
   for (size_t i = 0; i < std::min(most, pairs.size()); ++i) list.push_back(to_json(pairs[i]));
   return list.dump();
@@ -63,7 +64,7 @@ void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t fin
   metadata["ss_network_alpha"] = fmt::format("{}", settings.alpha());
   metadata["ss_leco_prompt_count"] = std::to_string(from.pairs.size());
   metadata["ss_leco_prompts_file"] = std::filesystem::path(settings.prompts_file).filename().string();
-  metadata["ss_leco_preview"] = pairs_json(from.pairs, kPreviewPairs);
+  metadata["ss_leco_preview"] = first_pairs_json(from.pairs, kPreviewPairs);
   metadata["ss_base_model_version"] = "sd_v1";
   metadata["ss_seed"] = std::to_string(*settings.seed);
   metadata["ss_steps"] = std::to_string(finished_steps);
@@ -98,7 +99,23 @@ void add_hashes(Metadata& metadata, const NamedTensors& tensors) {
       sha256(view.substr(std::min<size_t>(0x100000, view.size()), 0x10000)).substr(0, 8);
 }
 
+// A file with infinities would load everywhere and spoil every picture.
+void check_finite(const NamedTensors& tensors, SavePrecision precision, int64_t finished_steps) {
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.isfinite().all().item<bool>()) continue;
+    throw Error(fmt::format(
+        "after step {} '{}' holds numbers beyond {}, so nothing is saved; a lower --learning_rate{} usually "
+        "helps, and the files saved before stay",
+        finished_steps, name, c10::toString(tensor.scalar_type()),
+        precision == SavePrecision::kFloat16 ? " or --save_precision=float" : ""));
+  }
+}
+
 }  // namespace
+
+std::string pairs_json(const std::vector<PromptPair>& pairs) {
+  return first_pairs_json(pairs, pairs.size());
+}
 
 std::string lora_path(const TrainSettings& settings, int64_t finished_steps) {
   const bool last = finished_steps >= settings.max_train_steps;
@@ -114,7 +131,7 @@ Metadata lora_metadata(const Provenance& from, int64_t finished_steps) {
   add_modelspec_keys(metadata, from);
   metadata["leco_version"] = kVersion;
   metadata["leco_settings"] = object_json(from.effective);
-  metadata["leco_pairs"] = pairs_json(from.pairs, from.pairs.size());
+  metadata["leco_pairs"] = pairs_json(from.pairs);
   metadata["leco_base_model"] = object_json(from.model_files);
   metadata["leco_device"] = from.device;
   return metadata;
@@ -122,6 +139,7 @@ Metadata lora_metadata(const Provenance& from, int64_t finished_steps) {
 
 std::string save_lora(const LoraNetwork& network, const Provenance& provenance, int64_t finished_steps) {
   const NamedTensors tensors = lora_tensors(network, dtype_of(provenance.settings.save_precision));
+  check_finite(tensors, provenance.settings.save_precision, finished_steps);
   Metadata metadata = lora_metadata(provenance, finished_steps);
   if (!metadata.empty()) add_hashes(metadata, tensors);
   const std::string path = lora_path(provenance.settings, finished_steps);

@@ -32,7 +32,11 @@ std::string lora_path(const TrainSettings& settings, int64_t finished_steps);
 // sd-scripts' keys for LECO, modelspec's, and ours. Empty with --no_metadata.
 Metadata lora_metadata(const Provenance& provenance, int64_t finished_steps);
 
-// Writes the file whole or not at all and returns its path. One rank calls it.
+// The pairs as a JSON list, every field of each: what the metadata leco_pairs holds.
+std::string pairs_json(const std::vector<PromptPair>& pairs);
+
+// Writes the file whole or not at all and returns its path; throws when a weight is not finite in the file's
+// type. One rank calls it.
 std::string save_lora(const LoraNetwork& network, const Provenance& provenance, int64_t finished_steps);
 
 }  // namespace leco

@@ -44,9 +44,10 @@ std::unique_ptr<UNet> ModelFolder::load_unet(Placement placement) const {
         "no such file: '{}' (weights are read from safetensors; a model that carries only .bin files "
         "can be saved again by Diffusers with safe_serialization=True)",
         file));
-  StateDict weights = files_.open_safetensors(file);
+  const bool is_outline = placement.device.is_meta();
+  StateDict weights = is_outline ? files_.open_outline(file) : files_.open_safetensors(file);
   auto unet = std::make_unique<UNet>(unet_config_, weights, placement);
-  if (const auto left = weights.left(); !left.empty())
+  if (const auto left = weights.left(); !left.empty() && !is_outline)
     log::warning(fmt::format("'{}' holds {} tensors that the U-Net does not use: {}{}", file, left.size(),
                              left[0], left.size() > 1 ? ", …" : ""));
   return unet;

@@ -21,7 +21,7 @@ class ModelFolder {
   Prediction prediction() const { return prediction_; }
 
   // Reads the weights; left-over tensors are listed in a warning. On torch::kMeta nothing but names and
-  // shapes is read.
+  // shapes is read, which finds a file that does not fit in no time and without a warning.
   std::unique_ptr<UNet> load_unet(Placement placement) const;
 
   // The files whose contents determine a training's result, relative to path().

@@ -26,21 +26,31 @@ class SharedFileSource final : public FileSource {
   }
 
   StateDict open_safetensors(const std::string& path) override {
-    std::shared_ptr<SafetensorsFile> file;
-    const std::string head = share([&] {
-      file = std::make_shared<SafetensorsFile>(path);
-      return std::string(file->head());
-    });
-    const std::string size = share([&] { return std::to_string(file->size()); });
-    const auto header = parse_safetensors_header(head, std::stoull(size), path);
-    return {path, header.tensors, [this, file](const TensorInfo& info) {
+    std::shared_ptr<SafetensorsFile> file;  // null but on the reader
+    const auto tensors = share_header(path, file);
+    return {path, tensors, [this, file](const TensorInfo& info) {
               Tensor tensor = file ? file->tensor(info) : at::empty(info.shape, info.dtype);
               comm_.broadcast(tensor, kReader);
               return tensor;
             }};
   }
 
+  StateDict open_outline(const std::string& path) override {
+    std::shared_ptr<SafetensorsFile> file;
+    return outline_of(path, share_header(path, file));
+  }
+
  private:
+  // Opens the file on the reader; every rank parses the same header.
+  std::vector<TensorInfo> share_header(const std::string& path, std::shared_ptr<SafetensorsFile>& file) {
+    const std::string head = share([&] {
+      file = std::make_shared<SafetensorsFile>(path);
+      return std::string(file->head());
+    });
+    const std::string size = share([&] { return std::to_string(file->size()); });
+    return parse_safetensors_header(head, std::stoull(size), path).tensors;
+  }
+
   template <class Read>
   std::string share(Read read) {
     std::string contents;

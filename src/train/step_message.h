@@ -5,6 +5,7 @@
 
 #include <array>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -20,9 +21,11 @@ struct StepMessage {
 
   double greatest_gradient = 0;  // max |g| over all held gradients
   double faulty_rank = -1;       // the highest rank that met a non-finite number; −1: none
+  std::string fault;             // what this rank met; once shared, what faulty_rank met
   PhaseSeconds seconds{};        // of the slowest rank
   std::vector<double> losses;    // of each item, weight included
 
+  // Collective. Every rank has the same message afterwards.
   void share(Communicator& comm, torch::Device device);
 };
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <span>
 
 #include "core/error.h"
-#include "core/log.h"
 #include "optim/lr_schedule.h"
 #include "train/device_clock.h"
 
@@ -26,18 +26,17 @@ void clip(Tensor& gradient, double norm, double greatest_norm) {
 }
 
 std::string describe(const WorkItem& item, const PromptPair& pair) {
-  return fmt::format(
-      "step {}, item {}, k {}, t {}, target '{}', positive '{}', unconditional '{}', neutral '{}'",
-      item.step + 1, item.index, item.k, item.timestep, pair.target, pair.positive, pair.unconditional,
-      pair.neutral);
+  return fmt::format("item {} (k {}, t {}, target {:?}, positive {:?}, unconditional {:?}, neutral {:?})",
+                     item.index, item.k, item.timestep, pair.target, pair.positive, pair.unconditional,
+                     pair.neutral);
 }
 
 void stop_on_fault(const StepMessage& message, int64_t step) {
   if (message.faulty_rank < 0) return;
   throw CollectiveError(
-      fmt::format("stopped in step {}: rank {} met a number that is not finite; a lower --learning_rate or a "
+      fmt::format("stopped in step {}: on rank {}, {} is not a finite number; a lower --learning_rate or a "
                   "smaller guidance_scale usually helps, and the files saved before this step stay",
-                  step + 1, message.faulty_rank));
+                  step + 1, message.faulty_rank, message.fault));
 }
 
 std::vector<WorkItem> items_of(const StepPlan& plan) {
@@ -93,22 +92,24 @@ StepReport Trainer::step(int64_t step) {
           .items = items_of(plan)};
 }
 
-// A pack's losses and greatest gradient go into the message; what is not finite is reported here, where it
-// arose.
+// A pack's losses and greatest gradient go into the message; or what is not finite, which is known only here,
+// where it arose.
 void Trainer::note(StepMessage& message, const Pack& pack, const Tensor& losses,
                    double greatest_gradient) const {
   const Tensor values = losses.detach().to(torch::kCPU, torch::kFloat64);
-  for (int64_t i = 0; i < std::ssize(pack); ++i) {
-    const double loss = values[i].item<double>();
-    if (std::isfinite(loss) && std::isfinite(greatest_gradient)) {
-      message.losses[pack[i].index] = loss;
-      message.greatest_gradient = std::max(message.greatest_gradient, greatest_gradient);
-      continue;
-    }
-    message.faulty_rank = given_.comm.rank();
-    log::error(fmt::format("{} is not finite at {}", std::isfinite(loss) ? "the gradient" : "the loss",
-                           describe(pack[i], given_.pairs[pack[i].pair])));
+  const std::span<const double> of_items(values.data_ptr<double>(), pack.size());
+  const auto faulty = std::ranges::find_if_not(of_items, [](double loss) { return std::isfinite(loss); });
+  if (faulty == of_items.end() && std::isfinite(greatest_gradient)) {
+    for (size_t i = 0; i < pack.size(); ++i) message.losses[pack[i].index] = of_items[i];
+    message.greatest_gradient = std::max(message.greatest_gradient, greatest_gradient);
+    return;
   }
+  message.faulty_rank = given_.comm.rank();
+  if (!message.fault.empty()) return;
+  const bool in_loss = faulty != of_items.end();
+  const WorkItem& item = pack[in_loss ? faulty - of_items.begin() : 0];
+  message.fault =
+      fmt::format("the {} of {}", in_loss ? "loss" : "gradient", describe(item, given_.pairs[item.pair]));
 }
 
 }  // namespace leco
