@@ -1,0 +1,75 @@
+// One step of our program, phase by phase, for tests/bench/step_time.py. Speaks the protocol of reference_step.py:
+// step_time MODEL SIZE THREADS K, then a measured step and a JSON line for each line on stdin.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+
+#include "comm/local_communicator.h"
+#include "launcher/process.h"
+#include "train/device_clock.h"
+#include "train/model_folder.h"
+#include "train/trainer.h"
+
+namespace {
+
+using namespace leco;
+
+// The peak of this process's resident memory since it started, bytes.
+int64_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) * 1024;
+  return 0;
+}
+
+PromptPair pair_of_size(int64_t size) {
+  return {.target = "circle", .positive = "big circle", .unconditional = "small circle", .neutral = "", .resolution = {size, size}};
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count != 5) return std::cerr << "usage: step_time MODEL SIZE THREADS K\n", 2;
+  prepare_process();
+  make_deterministic(std::stoi(words[3]));
+  TrainSettings settings;
+  settings.seed = 1;
+  settings.network_alpha = 4;
+  settings.learning_rate = 1e-4;
+  const std::vector<PromptPair> pairs = {pair_of_size(std::stoll(words[2]))};
+  LocalFileSource files;
+  const ModelFolder model(files, words[1]);
+  const auto embeddings = encode_prompts(files, model.path(), {"circle", "big circle", "small circle", ""}, torch::kCPU);
+  const auto unet = model.load_unet({});
+  LoraNetwork network(*unet, {.rank = 4, .alpha = 4}, 1);
+  const auto comm = make_local_communicator();
+  const PackWorker worker({settings, pairs, *unet, embeddings, model.prediction()});
+  AdamW optimizer(settings.adamw, network.weights());
+  std::cout << R"({"ready": true})" << std::endl;
+
+  int64_t step = 0;
+  for (std::string line; std::getline(std::cin, line); ++step) {
+    const int64_t k = std::stoll(words[4]);
+    const Pack pack = {{.step = step, .k = k, .timestep = 999 - k * 25, .resolution = pairs[0].resolution}};
+    PhaseSeconds seconds{};
+    DeviceClock clock(torch::kCPU, seconds);
+    GradientMerge merge;
+    double loss = 0, greatest = 0;
+    const auto x = clock.time(Phase::kRollout, [&] { return worker.roll_out(pack); });
+    const auto y = clock.time(Phase::kFrozen, [&] { return worker.goal(pack, x); });
+    clock.time(Phase::kTrain, [&] {
+      const auto losses = worker.losses(pack, worker.predict(pack, x), y);
+      network.zero_gradients();
+      losses.sum().backward();
+      greatest = merge.hold(network.gradients());
+      loss = losses.item<double>();
+    });
+    clock.time(Phase::kUpdate, [&] {
+      optimizer.step(network.weights(), merge.merge(*comm, network.weights(), greatest, 1, 1), settings.learning_rate);
+    });
+    fmt::print(R"({{"seconds": {{"rollout": {}, "frozen": {}, "train": {}, "update": {}}}, "peak_bytes": {}, "loss": {}}})" "\n",
+               seconds[0], seconds[1], seconds[2], seconds[4], peak_memory(), loss);
+    std::fflush(stdout);
+  }
+}
