@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "model/adapter.h"
-#include "model/frozen.h"
+#include "model/frozen_conv.h"
+#include "model/frozen_linear.h"
 #include "model/weight_scope.h"
 
 namespace leco {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "model/to_device.h"
+
 namespace leco {
 namespace {
 
@@ -50,7 +52,8 @@ void UNet::for_each_level(Visit visit) const {
 }
 
 TimeFeatures UNet::embed_time(const Tensor& timesteps) const {
-  const Tensor angles = timesteps.to(placement_.device, torch::kFloat32).unsqueeze(1) * frequencies_;
+  const Tensor angles =
+      to_device(timesteps.to(torch::kFloat32), placement_.device).unsqueeze(1) * frequencies_;
   const Tensor waves = at::cat({angles.cos(), angles.sin()}, 1).to(placement_.dtype);
   const Tensor activated = at::silu(time_linear_2_(at::silu(time_linear_1_(waves))));
   TimeFeatures features;

@@ -1,0 +1,40 @@
+// A convolution with frozen weights: the gradient reaches the input and nothing else.
+//
+// On the CPU in float32 the weight is kept in oneDNN's own layout and nowhere else. PyTorch lays a plain
+// weight out anew at every call, which takes up to ten times as long as the convolution itself for the small
+// pictures that LECO trains on.
+#pragma once
+
+#include <torch/types.h>
+
+#include <optional>
+#include <vector>
+
+namespace leco {
+
+// Square kernel, zero padding of kernel/2. On the CPU pictures are channels_last, in which oneDNN computes.
+class FrozenConv2d {
+ public:
+  FrozenConv2d(const torch::Tensor& weight /* (out, in, k, k) */, std::optional<torch::Tensor> bias,
+               int64_t stride = 1);
+
+  torch::Tensor operator()(const torch::Tensor& x) const;  // (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)
+
+  // The two halves of operator() where a gradient is wanted.
+  torch::Tensor forward(const torch::Tensor& x) const;
+  torch::Tensor input_gradient(const torch::Tensor& output_gradient, torch::IntArrayRef input_shape) const;
+
+ private:
+  torch::Tensor gradient_by_blocks(const torch::Tensor& output_gradient,
+                                   torch::IntArrayRef input_shape) const;
+
+  int64_t in_, out_, kernel_;
+  std::vector<int64_t> stride_, padding_;
+  bool laid_out_;  // weight_ is in oneDNN's layout
+  torch::Tensor weight_;
+  torch::Tensor
+      blocks_;  // (out/32, k·k·in, 32): the same memory as a plain tensor; undefined where it is not so
+  std::optional<torch::Tensor> bias_;
+};
+
+}  // namespace leco
