@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lora/dropout_masks.h"
+#include "model/to_device.h"
 
 namespace leco {
 namespace {
@@ -69,7 +70,7 @@ Tensor PackWorker::initial_latents(const Pack& pack) const {
     }
     items.push_back(x);
   }
-  return at::cat(items).to(device_);
+  return to_device(at::cat(items), device_);
 }
 
 // All of a rollout's noise at once, (longest k, R, 4, h, w): one transfer, so that the rollout itself stays
@@ -86,7 +87,7 @@ Tensor PackWorker::sampler_noise(const Pack& pack) const {
           {*given_.settings.seed,
            {.purpose = Purpose::kSamplerNoise, .step = pack[row].step, .item = pack[row].index, .sub = i}});
   }
-  return noise.flatten(1, 2).to(device_);
+  return to_device(noise.flatten(1, 2), device_);
 }
 
 Tensor PackWorker::roll_out(const Pack& pack) const {
@@ -168,7 +169,10 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
                              device_);
   AdapterPass pass = adapters_on(multipliers, device_);
   pass.dropout = &dropout;
-  const auto text = repeat_rows(given_.unet.project_text(embed(targets), pass), samples);
+  // Samples share what becomes of their prompt, unless dropout gives each its own masks on the text as well.
+  const auto text = dropout.drops_neurons()
+                        ? given_.unet.project_text(embed(targets).repeat_interleave(samples, 0), pass)
+                        : repeat_rows(given_.unet.project_text(embed(targets), pass), samples);
   return given_.unet(x, time_of(pack, std::vector<int64_t>(pack.size(), samples)), text, pass);
 }
 
@@ -176,7 +180,7 @@ Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) co
   std::vector<float> weights;
   for (const WorkItem& item : pack) weights.push_back(static_cast<float>(pair(item).weight));
   const Tensor of_samples = (e - y).square().mean({1, 2, 3});  // (R)
-  return of_samples.view({std::ssize(pack), -1}).mean(1) * at::tensor(weights).to(device_);
+  return of_samples.view({std::ssize(pack), -1}).mean(1) * to_device(at::tensor(weights), device_);
 }
 
 }  // namespace leco
