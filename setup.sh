@@ -7,7 +7,7 @@ readonly build=build venv=.venv log=build/setup.log
 # Debian's packages: compiler and build tools, MPI, the libraries that src/dependencies.cmake names, Python, GoogleTest.
 readonly packages=(
   g++ cmake ninja-build ccache libopenmpi-dev openmpi-bin
-  libspdlog-dev libyaml-cpp-dev libtomlplusplus-dev libcli11-dev nlohmann-json3-dev libicu-dev libssl-dev
+  libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev libicu-dev libssl-dev
   python3 python3-venv libgtest-dev
 )
 
