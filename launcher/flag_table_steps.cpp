@@ -141,7 +141,7 @@ void add_step_flags(TrainSettings& settings, std::vector<Flag>& table) {
               "optimizer steps; 300 to 2000 is usual for LECO");
   group.refused("max_train_epochs", unbound_form(ValueKind::kInteger),
                 "an epoch is a pass over images, and LECO has none; use --max_train_steps");
-  group.works(
+  group.works_aside(  // what counts is the number of items, pairs_per_step, which is decided and stored
       "gradient_accumulation_steps",
       integer_form(settings.gradient_accumulation_steps, {1, kMostAccumulation}),
       "work items a rank contributes to a step, where pairs_per_step does not say how many a step has");

@@ -1,4 +1,5 @@
 // The process: starts the world, runs one subcommand, and is the only place that catches.
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "core/log.h"
+#include "launcher/flag_parser.h"
 #include "launcher/process.h"
 #include "launcher/subcommand.h"
 
@@ -14,17 +16,27 @@ namespace {
 
 using namespace leco;
 
+ExitStatus show(const World& world, const std::string& text) {
+  if (world.rank() == 0) std::fputs(text.c_str(), stdout);
+  return ExitStatus::kDone;
+}
+
 ExitStatus dispatch(World& world, const std::vector<std::string>& words) {
+  if (words.empty()) throw_usage("no subcommand given; there are: train (leco --help)");
+  if (words[0] == "--help" || words[0] == "-h") return show(world, program_help());
+  if (words[0] == "--version") return show(world, version_text());
   const std::span<const std::string> arguments = std::span(words).subspan(1);
   if (words[0] == "train") return train_command(world, arguments);
-  throw_usage(fmt::format("unknown subcommand '{}'; there are: train (leco --help)", words[0]));
+  throw_usage(fmt::format("unknown subcommand '{}'; there are: train (leco --help)",
+                          one_line(words[0])));
 }
 
 // The user's mistakes, and what all ranks agreed on, are thrown on every rank: rank 0 speaks for all.
 int fail(World& world, const std::string& what, ExitStatus status, bool on_every_rank) {
   if (on_every_rank && world.rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(2));
-  if (world.size() > 1) world.host().abort(what, static_cast<int>(status));
-  log::error(what);
+  const bool is_told = world.size() == 1 || (on_every_rank && world.rank() == 0);
+  if (is_told) log::error(one_line(what));
+  if (world.size() > 1) world.host().abort(is_told ? "" : one_line(what), static_cast<int>(status));
   return static_cast<int>(status);
 }
 
@@ -35,6 +47,8 @@ int run(const std::vector<std::string>& words) {
     return static_cast<int>(dispatch(world, words));
   } catch (const Error& error) {
     return fail(world, error.what(), error.status(), error.on_every_rank());
+  } catch (const c10::Error& error) {  // libtorch's; what() would add the stack of calls
+    return fail(world, error.what_without_backtrace(), ExitStatus::kFailure, false);
   } catch (const std::exception& error) {
     return fail(world, error.what(), ExitStatus::kFailure, false);
   }
@@ -44,12 +58,8 @@ int run(const std::vector<std::string>& words) {
 
 int main(int count, char** values) {
   prepare_process();
-  const std::vector<std::string> words(values + 1, values + count);
-  if (words.empty() || words[0] == "--help" || words[0] == "-h")
-    return std::fputs(program_help().c_str(), stdout), words.empty() ? 2 : 0;
-  if (words[0] == "--version") return std::fputs(version_text().c_str(), stdout), 0;
   try {
-    return run(words);
+    return run({values + 1, values + count});
   } catch (const Error& error) {  // the world itself could not be started
     log::error(error.what());
     return static_cast<int>(error.status());

@@ -6,15 +6,21 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
+#include <initializer_list>
 #include <limits>
 
 #include "comm/watchdog.h"
+#include "io/atomic_file.h"
 
 namespace leco {
 namespace {
 
 void on_terminate(int signal) {
   report_waits();
+  constexpr timespec kForTheReport{.tv_sec = 0, .tv_nsec = 250'000'000};
+  nanosleep(&kForTheReport, nullptr);
+  remove_temporary_file();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
@@ -27,7 +33,11 @@ void prepare_process() {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
-  std::signal(SIGTERM, on_terminate);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    if (std::signal(signal, on_terminate) == SIG_IGN)
+      std::signal(signal, SIG_IGN);  // nohup, or `&` in a script
+  }
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is then an error that can be told
 }
 
 void make_deterministic(int threads) {

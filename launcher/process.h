@@ -4,7 +4,7 @@
 namespace leco {
 
 // Keeps freed memory for the next temporary of the same size, makes cuBLAS deterministic, and lets a rank
-// that is ended from outside name the operation it waits in.
+// that is ended from outside name the operation it waits in and remove the file it was writing.
 void prepare_process();
 
 // Same numbers in every run: deterministic kernels, no TF32, no cuDNN benchmark. CPU work on `threads`

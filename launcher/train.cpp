@@ -181,7 +181,7 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
                .device = device_of_rank(parsed.settings.device, world)};
   check_weights(job.settings, job.model, files);
   resolve(job.settings, world, job.device);
-  if (world.rank() == 0) prepare_output_folder(job.settings);
+  do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));
   job.embeddings = encode_prompts(files, job.model.path(), prompts_of(job.pairs), job.device);
   for (const std::string& notice : parsed.notices) log::warning(notice);

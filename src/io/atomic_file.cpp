@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +15,9 @@
 
 namespace leco {
 namespace {
+
+// The name that a signal handler is to remove. One file is written at a time; of several the latest counts.
+std::atomic<const char*> written_now{nullptr};
 
 [[noreturn]] void fail(const std::string& path, int error) {
   constexpr std::array kUserCanMend = {EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS};
@@ -58,9 +62,11 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(te
     descriptor_ = create_exclusively(temporary_);
   }
   if (descriptor_ < 0) fail(path_, errno);
+  written_now = temporary_.c_str();
 }
 
 AtomicFile::~AtomicFile() {
+  written_now = nullptr;
   if (descriptor_ >= 0) close(descriptor_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
@@ -83,8 +89,13 @@ void AtomicFile::commit() {
   descriptor_ = -1;
   if (!closed) fail(path_, errno);
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, errno);
+  written_now = nullptr;
   temporary_.clear();
   sync_folder_of(path_);
+}
+
+void remove_temporary_file() noexcept {
+  if (const char* name = written_now) unlink(name);
 }
 
 void write_file_atomically(const std::string& path, std::string_view contents) {

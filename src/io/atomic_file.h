@@ -26,6 +26,10 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+// For a handler of a signal that ends the process: removes the temporary file that is being written, if any.
+// Async-signal-safe.
+void remove_temporary_file() noexcept;
+
 void write_file_atomically(const std::string& path, std::string_view contents);
 
 }  // namespace leco

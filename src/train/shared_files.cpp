@@ -12,7 +12,6 @@ using torch::Tensor;
 
 constexpr int kReader = 0;
 
-// Rank kReader does the work, all ranks get its result, or its error.
 class SharedFileSource final : public FileSource {
  public:
   explicit SharedFileSource(Communicator& comm) : comm_(comm) {}
@@ -51,33 +50,34 @@ class SharedFileSource final : public FileSource {
     return parse_safetensors_header(head, std::stoull(size), path).tensors;
   }
 
-  template <class Read>
-  std::string share(Read read) {
-    std::string contents;
-    int64_t status = 0;  // 0, or the exit status of the error whose text `contents` is
-    if (comm_.rank() == kReader) {
-      try {
-        contents = read();
-      } catch (const Error& error) {
-        contents = error.what();
-        status = static_cast<int64_t>(error.status());
-      }
-    }
-    Tensor sizes = at::tensor({status, static_cast<int64_t>(contents.size())}, torch::kInt64);
-    comm_.broadcast(sizes, kReader);
-    Tensor bytes = at::empty({sizes[1].item<int64_t>()}, torch::kUInt8);
-    if (comm_.rank() == kReader) std::memcpy(bytes.data_ptr(), contents.data(), contents.size());
-    comm_.broadcast(bytes, kReader);
-    contents.assign(static_cast<const char*>(bytes.data_ptr()), bytes.numel());
-    if (const auto failed = sizes[0].item<int64_t>()) throw Error(contents, static_cast<ExitStatus>(failed));
-    return contents;
-  }
+  std::string share(const std::function<std::string()>& read) { return do_on_reader(comm_, read); }
 
   Communicator& comm_;
   LocalFileSource local_;
 };
 
 }  // namespace
+
+std::string do_on_reader(Communicator& comm, const std::function<std::string()>& work) {
+  std::string contents;
+  int64_t status = 0;  // 0, or the exit status of the error whose text `contents` is
+  if (comm.rank() == kReader) {
+    try {
+      contents = work();
+    } catch (const Error& error) {
+      contents = error.what();
+      status = static_cast<int64_t>(error.status());
+    }
+  }
+  Tensor sizes = at::tensor({status, static_cast<int64_t>(contents.size())}, torch::kInt64);
+  comm.broadcast(sizes, kReader);
+  Tensor bytes = at::empty({sizes[1].item<int64_t>()}, torch::kUInt8);
+  if (comm.rank() == kReader) std::memcpy(bytes.data_ptr(), contents.data(), contents.size());
+  comm.broadcast(bytes, kReader);
+  contents.assign(static_cast<const char*>(bytes.data_ptr()), bytes.numel());
+  if (const auto failed = sizes[0].item<int64_t>()) throw Error(contents, static_cast<ExitStatus>(failed));
+  return contents;
+}
 
 std::unique_ptr<FileSource> share_files(Communicator& comm) {
   if (comm.size() == 1) return std::make_unique<LocalFileSource>();

@@ -2,7 +2,9 @@
 // the same bytes.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "comm/communicator.h"
 #include "core/read_file.h"
@@ -15,5 +17,8 @@ std::unique_ptr<FileSource> share_files(Communicator& comm);
 
 // The same for code that only reads text (config/).
 ReadFile reader_of(FileSource& files);
+
+// Rank 0 does the work; all ranks get its text, or throw its error. Collective; `comm` carries host memory.
+std::string do_on_reader(Communicator& comm, const std::function<std::string()>& work);
 
 }  // namespace leco

@@ -1,0 +1,143 @@
+"""However a training ends, it ends within seconds, says why in a line, and leaves whole files only.
+
+usage: failure_test.py MPIEXEC LECO
+"""
+import os
+import resource
+import shutil
+import signal
+import subprocess
+
+from leco_runs import Going, LecoTest, Run, main, words_of
+from safetensors import safe_open
+
+FOREVER = 10**6  # steps
+SECONDS = 10  # within which every job must end
+NOBODY = 65534
+
+
+def become_nobody():
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+class FailureTest(LecoTest):
+    def start(self, ranks=None, preexec=None, **flags):
+        """A training that saves all the time; returns when the first file is there."""
+        for old in (self.folder / "out").glob("*"):
+            old.unlink()
+        flags = {"max_train_steps": FOREVER, "save_every_n_steps": 1, "max_denoising_steps": 2, "pairs_per_step": 2, **flags}
+        job = Going(self.folder, self.arguments("out", **flags), ranks, preexec)
+        self.addCleanup(job.stop)
+        job.wait_for(lambda: list((self.folder / "out").glob("*-step*.safetensors")))
+        return job
+
+    def check_files_are_whole(self, folder="out"):
+        left = sorted(path.name for path in (self.folder / folder).iterdir())
+        self.assertFalse([name for name in left if "tmp" in name], left)
+        loras = [name for name in left if name.endswith(".safetensors")]
+        for name in loras:
+            with safe_open(self.folder / folder / name, "pt") as file:
+                self.assertTrue(all(file.get_tensor(key).isfinite().all() for key in file.keys()), name)
+        return loras
+
+    def check_end(self, job, statuses, *texts):
+        status, seconds = job.finish()
+        print(f"  status {status} after {seconds:.1f} s", flush=True)
+        self.assertIn(status, statuses, job.err())
+        self.assertLess(seconds, SECONDS, job.err())
+        for text in texts:
+            self.assertIn(text, job.err())
+
+    def test_a_killed_rank_ends_the_job_and_the_lost_operation_is_named(self):
+        for rank in (1, 0):
+            job = self.start(ranks=3)
+            os.kill(job.ranks()[rank], signal.SIGKILL)
+            self.check_end(job, (128 + signal.SIGKILL,), f"rank {rank}", "signal 9", "a signal came after", "waiting in")
+            if rank != 0:  # rank 0 writes; killed so, it can clean up nothing
+                self.assertTrue(self.check_files_are_whole())
+
+    def test_a_signal_leaves_whole_files(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            job = self.start()
+            job.job.send_signal(number)
+            self.check_end(job, (-number,))
+            self.assertTrue(self.check_files_are_whole())
+
+    def test_a_signal_to_mpirun_leaves_whole_files(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            job = self.start(ranks=2)
+            job.job.send_signal(number)
+            self.check_end(job, (1, 128 + number, -number))
+            self.assertTrue(self.check_files_are_whole())
+
+    def test_a_number_that_is_not_finite_stops_all_ranks_and_is_told_once(self):
+        where = (r'stopped in step 2: on rank 1, the loss of item \d \(k \d+, t \d+, target "circle", '
+                 r'positive "(big|small) circle", unconditional "(big|small) circle", neutral ""\) is not a finite number')
+        for ranks, line in ((2, where), (None, where.replace("rank 1", "rank 0"))):
+            run = Run(self.arguments("out", learning_rate=1e30, save_every_n_steps=1, pairs_per_step=4), ranks)
+            self.assertEqual(run.status, 1, run.err)
+            self.assertLess(run.seconds, SECONDS)
+            self.assertEqual(len(run.errors()), 1, run.err)
+            self.assertRegex(run.errors()[0], line)
+            self.assertEqual(run.out, "")
+            self.assertEqual(self.check_files_are_whole(), ["x-step00000001.safetensors"])
+            self.assertEqual(len(self.metrics("out")), 1)
+
+    def test_weights_that_are_not_finite_are_not_saved(self):
+        for flags, text in (({"learning_rate": 1e39}, "beyond Float"),
+                            ({"learning_rate": 1e9, "save_precision": "fp16"}, "or --save_precision=float")):
+            run = Run(self.arguments("out", max_train_steps=1, **flags))
+            self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+            self.assertIn(text, run.errors()[0])
+            self.assertEqual(self.check_files_are_whole(), [])
+
+    def test_a_file_beyond_the_limit_is_an_error_and_leaves_nothing_half_written(self):
+        limit = 100_000  # bytes; a LoRA file of rank 4 is larger
+        run = Run(self.arguments("out"), preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+        self.assertIn("x.safetensors': File too large", run.errors()[0])
+        self.assertEqual(self.check_files_are_whole(), [])
+
+    def test_a_full_disk_keeps_the_earlier_file(self):
+        (self.folder / "out").mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", self.folder / "out"]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+            self.skipTest("a small file system can be mounted by root only")
+        self.addCleanup(subprocess.run, ["umount", self.folder / "out"])
+        for ranks, step in ((2, 2), (None, 1)):  # the second run cannot replace the first one's file
+            run = Run(self.arguments("out", save_every_n_steps=1), ranks)
+            self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+            self.assertLess(run.seconds, SECONDS)
+            self.assertIn(f"x-step0000000{step}.safetensors': No space left on device", run.errors()[0])
+            self.assertEqual(self.check_files_are_whole(), ["x-step00000001.safetensors"])
+
+    def test_a_folder_that_goes_away_ends_the_job(self):
+        for ranks in (2, None):
+            job = self.start(ranks)
+            (self.folder / "out").rename(self.folder / "moved")
+            self.check_end(job, (2,), f"cannot write '{self.folder}/out/x-step", "No such file or directory")
+            self.check_files_are_whole("moved")
+            shutil.rmtree(self.folder / "moved")
+
+    def test_a_folder_that_becomes_read_only_ends_the_job(self):
+        user = None
+        if os.geteuid() == 0:  # root may write everywhere
+            user = become_nobody
+            if subprocess.run(words_of(None, ["--version"]), preexec_fn=user, capture_output=True).returncode != 0:
+                self.skipTest("another user cannot run the program where it lies")
+        out = self.folder / "out"
+        out.mkdir()
+        self.folder.chmod(0o755)
+        if user:
+            os.chown(out, NOBODY, NOBODY)
+        job = self.start(preexec=user)
+        out.chmod(0o555)
+        self.check_end(job, (2,), "cannot write", "Permission denied")
+        self.assertTrue(self.check_files_are_whole())
+        out.chmod(0o755)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Starts leco as a user does, on the toy model, and reads what it prints and leaves. Used by the tests beside it."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+MPIEXEC, LECO = sys.argv[1:3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOY = ROOT / "tests" / "data" / "toy-sd"
+LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_")
+LECO_LINE = re.compile(r"^\d\d:\d\d:\d\d (\[rank +\d+\] )?(info|warning|error): ", re.MULTILINE)
+LIMIT = 120  # seconds; a job that hangs fails its test
+
+SLIDER = """
+guidance_scale = 2
+resolution = 64
+[[targets]]
+target_class = "circle"
+positive = "big circle"
+negative = "small circle"
+"""
+
+
+def environment():
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHER_VARIABLES)}
+    return {**clean, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def words_of(ranks, arguments):
+    """The command line; without mpirun where ranks is None."""
+    mpirun = [MPIEXEC, "--allow-run-as-root", "--oversubscribe", "-n", str(ranks)] if ranks else []
+    return [*mpirun, LECO, *map(str, arguments)]
+
+
+class Run:
+    """A finished process: status (negative: ended by that signal), out, err, seconds."""
+
+    def __init__(self, arguments, ranks=None, preexec=None):
+        start = time.monotonic()
+        done = subprocess.run(words_of(ranks, arguments), env=environment(), capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=LIMIT, preexec_fn=preexec)
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+        self.seconds = time.monotonic() - start
+
+    def errors(self):
+        """The program's own lines of that kind; mpirun's are not among them."""
+        return [line for line in self.err.splitlines() if LECO_LINE.match(line) and " error: " in line]
+
+
+class Going:
+    """A process that is still at work, its output in files."""
+
+    def __init__(self, folder, arguments, ranks=None, preexec=None):
+        self.err_path = pathlib.Path(folder) / "stderr"
+        with self.err_path.open("w") as err:
+            self.job = subprocess.Popen(words_of(ranks, arguments), env=environment(), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=err, preexec_fn=preexec)
+
+    def wait_for(self, found):
+        """Until found() is true; fails when the job ends or takes too long before."""
+        end = time.monotonic() + LIMIT
+        while not found():
+            if self.job.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"status {self.job.poll()} before its time\n{self.err()}")
+            time.sleep(0.02)
+
+    def ranks(self):
+        """Process ids of the ranks, in order."""
+        children = pathlib.Path(f"/proc/{self.job.pid}/task/{self.job.pid}/children").read_text().split()
+        return sorted(map(int, children))
+
+    def finish(self):
+        """Status and the seconds until the job was gone."""
+        start = time.monotonic()
+        status = self.job.wait(LIMIT)
+        return status, time.monotonic() - start
+
+    def err(self):
+        return self.err_path.read_text()
+
+    def stop(self):
+        if self.job.poll() is None:
+            self.job.send_signal(signal.SIGTERM)
+            self.job.wait(LIMIT)
+
+
+class LecoTest(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="leco_e2e_")
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+        self.prompts = self.write("slider.toml", SLIDER)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def arguments(self, output, **flags):
+        """Of a short training into folder / output. An underscore flag of None is left out, True is a switch."""
+        given = {"pretrained_model_name_or_path": TOY, "prompts_file": self.prompts, "output_dir": self.folder / output,
+                 "output_name": "x", "max_train_steps": 3, "max_denoising_steps": 5, "learning_rate": 1e-3,
+                 "network_alpha": 4, "seed": 1, "threads": 1, **flags}
+        return ["train", *(f"--{name}" if value is True else f"--{name}={value}"
+                           for name, value in given.items() if value is not None)]
+
+    def train(self, output, ranks=None, **flags):
+        run = Run(self.arguments(output, **flags), ranks)
+        self.assertEqual(run.status, 0, run.err)
+        return run
+
+    def files(self, output):
+        """Name to bytes of the LoRA files in folder / output."""
+        return {path.name: path.read_bytes() for path in sorted((self.folder / output).glob("*.safetensors"))}
+
+    def metrics(self, output, name="x"):
+        """The lines without what may differ."""
+        lines = (self.folder / output / f"{name}.metrics.jsonl").read_text().splitlines()
+        return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def main():
+    unittest.main(argv=sys.argv[:1], verbosity=2)

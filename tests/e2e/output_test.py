@@ -1,0 +1,78 @@
+"""What a user sees: help, version, settings, progress on a terminal and in a file; file names alone on stdout.
+
+usage: output_test.py MPIEXEC LECO
+"""
+import os
+import pty
+import re
+import subprocess
+
+from leco_runs import LECO, LecoTest, Run, environment, main
+
+
+class OutputTest(LecoTest):
+    def test_help_and_version_go_to_stdout_once(self):
+        for ranks in (None, 2):
+            for words, text in ((["--help"], "leco train"), (["-h"], "leco train"), (["--version"], "libtorch"),
+                                (["train", "--help"], "--network_dim N  (default: 4)"), (["train", "-h"], "Usage: ")):
+                run = Run(words, ranks)
+                self.assertEqual((run.status, run.err), (0, ""))
+                self.assertEqual(run.out.count(text), 1 if text != "leco train" else run.out.count(text))
+                self.assertEqual(len(run.out.splitlines()), len(Run(words).out.splitlines()))
+
+    def test_stdout_holds_the_files_in_order_and_nothing_else(self):
+        for ranks in (None, 2):
+            run = self.train(f"out{ranks}", ranks, save_every_n_steps=2, max_train_steps=5, pairs_per_step=1)
+            names = ["x-step00000002.safetensors", "x-step00000004.safetensors", "x.safetensors"]
+            self.assertEqual(run.out.splitlines(), [str(self.folder / f"out{ranks}" / name) for name in names])
+
+    def test_every_setting_is_shown_with_the_value_that_counts(self):
+        run = self.train("out", seed=None, threads=None, max_train_steps=1, network_weights=None)
+        table = dict(re.findall(r"^  (\w+) +(.+)$", run.err, re.MULTILINE))
+        self.assertRegex(table["seed"], r"^\d+$")
+        self.assertEqual((table["threads"], table["pairs_per_step"], table["device"]), ("1", "1", "cpu"))
+        self.assertEqual(table["network_weights"], "–")
+        self.assertNotIn("\n\n", run.err)
+        self.assertFalse([line for line in run.err.splitlines() if line != line.rstrip()])
+
+    def test_a_file_gets_plain_lines(self):
+        run = self.train("out", max_train_steps=4)
+        self.assertNotIn("\r", run.err)
+        self.assertNotIn("\x1b", run.err)
+        steps = re.findall(r"info: step (\d)/4 \((\d+)%\)  [\d.]+ (?:steps/s|s/step)  loss [\d.]+  norm [\d.]+  left \d+s",
+                           run.err)
+        self.assertEqual((steps[0], steps[-1]), (("1", "25"), ("4", "100")))
+
+    def on_terminal(self, arguments):
+        """Status and what the terminal got."""
+        ours, theirs = pty.openpty()
+        job = subprocess.Popen([LECO, *map(str, arguments)], env=environment(), stdin=theirs, stdout=subprocess.DEVNULL,
+                               stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        try:
+            while part := os.read(ours, 65536):
+                seen += part
+        except OSError:  # Linux says so when the other side is closed
+            pass
+        os.close(ours)
+        return job.wait(), seen.decode().replace("\r\n", "\n")
+
+    def test_a_terminal_gets_one_line_that_is_redrawn(self):
+        status, seen = self.on_terminal(self.arguments("out", max_train_steps=4, save_every_n_steps=2))
+        self.assertEqual(status, 0)
+        self.assertGreaterEqual(seen.count("\rstep "), 2)
+        self.assertNotIn("info: step", seen)
+        for line in seen.splitlines():
+            if " saved " in line:
+                self.assertRegex(line, r"^\d\d:\d\d:\d\d info: saved ")
+        self.assertTrue(seen.endswith("\n"))
+
+    def test_an_error_does_not_run_into_the_redrawn_line(self):
+        status, seen = self.on_terminal(self.arguments("out", learning_rate=1e30))
+        self.assertEqual(status, 1)
+        self.assertRegex(seen.splitlines()[-1], r"^\d\d:\d\d:\d\d error: stopped in step 2")
+
+
+if __name__ == "__main__":
+    main()

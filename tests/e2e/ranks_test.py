@@ -1,0 +1,94 @@
+"""One training gives the same bytes on any number of ranks.
+
+usage: ranks_test.py MPIEXEC LECO
+"""
+import json
+
+from leco_runs import LecoTest, main
+
+# Sizes, batches, rollout halves and multipliers of every kind. The middle block of the toy is 2 × 2 at 128 pixels.
+MIXED = """
+[[prompts]]
+target = "big circle"
+neutral = "circle"
+guidance_scale = 2.0
+resolution = 128
+dynamic_resolution = true
+
+[[prompts]]
+target = "square"
+positive = "small square"
+unconditional = "big square"
+action = "enhance"
+resolution = 64
+batch_size = 2
+multiplier = -1.0
+weight = 0.5
+
+[[prompts]]
+target = ""
+positive = "circle"
+resolution = [64, 128]
+"""
+
+
+class RanksTest(LecoTest):
+    def check_same(self, ranks, **flags):
+        """Trains once alone and once for each number of ranks; compares all files and lines."""
+        self.train("alone", **flags)
+        expected = self.files("alone")
+        for n in ranks:
+            self.train(f"ranks{n}", ranks=n, **flags)
+            files = self.files(f"ranks{n}")
+            self.assertEqual(list(files), list(expected))
+            for name in expected:
+                self.assertTrue(files[name] == expected[name], f"{name} differs on {n} ranks")
+            self.assertEqual(self.metrics(f"ranks{n}"), self.metrics("alone"))
+            record = json.loads((self.folder / f"ranks{n}" / "x.run.json").read_text())
+            self.assertEqual((record["ranks"], len(record["hosts"])), (n, n))
+        return expected
+
+    def test_a_slider_of_64_pixels(self):
+        files = self.check_same((1, 2, 3, 5), pairs_per_step=4, save_every_n_steps=2)
+        self.assertEqual(list(files), ["x-step00000002.safetensors", "x.safetensors"])
+
+    def test_sizes_batches_dropout_and_packs_of_two(self):
+        self.prompts = self.write("mixed.toml", MIXED)
+        self.check_same((2, 3, 5), pairs_per_step=4, items_per_pass=2, rollout_length="independent", network_dropout=0.2,
+                        save_every_n_steps=2, pair_order="random")
+
+    def test_128_pixels_with_noise_offset_and_antithetic_lengths(self):
+        self.prompts = self.write("mixed.toml", MIXED)
+        self.check_same((2, 3), pairs_per_step=4, rollout_length="antithetic", noise_offset=0.1, max_train_steps=2,
+                        save_precision="bf16")
+
+    def test_more_ranks_than_items(self):
+        self.check_same((3,), pairs_per_step=1, max_train_steps=2)
+
+    def test_the_default_number_of_items_is_accumulation_times_ranks(self):
+        self.train("four_ranks", ranks=4, max_train_steps=2)
+        self.train("accumulated", gradient_accumulation_steps=4, max_train_steps=2)
+        self.train("two_by_two", ranks=2, gradient_accumulation_steps=2, max_train_steps=2)
+        self.train("told", pairs_per_step=4, max_train_steps=2)
+        expected = self.files("told")
+        for output in ("four_ranks", "accumulated", "two_by_two"):
+            self.assertTrue(self.files(output) == expected, f"{output} differs")
+            self.assertEqual(self.metrics(output), self.metrics("told"))
+        self.assertEqual(len(self.metrics("told")[0]["items"]), 4)
+
+    def test_a_seed_repeats_and_another_differs(self):
+        for output, seed in (("first", 7), ("again", 7), ("other", 8)):
+            self.train(output, seed=seed, max_train_steps=2)
+        self.assertTrue(self.files("first") == self.files("again"))
+        self.assertFalse(self.files("first") == self.files("other"))
+
+    def test_a_drawn_seed_is_shown_and_gives_the_same_file_again(self):
+        run = self.train("drawn", ranks=2, seed=None, max_train_steps=1, pairs_per_step=2)
+        seed = json.loads((self.folder / "drawn" / "x.run.json").read_text())["settings"]["seed"]
+        self.assertRegex(run.err, rf"\n  seed +{seed}\n")
+        self.train("again", seed=seed, max_train_steps=1, pairs_per_step=2)
+        self.assertTrue(self.files("drawn") == self.files("again"))
+
+
+if __name__ == "__main__":
+    main()
