@@ -9,6 +9,8 @@
 
 namespace leco {
 
+ExitStatus inspect_command(World& world, std::span<const std::string> arguments);
+ExitStatus plan_command(World& world, std::span<const std::string> arguments);
 ExitStatus train_command(World& world, std::span<const std::string> arguments);
 
 std::string program_help();  // what `leco --help` prints

@@ -22,6 +22,8 @@ std::string program_help() {
          "  leco train --pretrained_model_name_or_path=MODEL --prompts_file=PROMPTS.toml --output_dir=DIR "
          "[flags]\n"
          "  mpirun -n 8 leco train …      the same on eight ranks, one GPU each\n"
+         "  leco plan --prompts_file=PROMPTS.toml [--ranks=8] [--json] [flags of train]\n"
+         "  leco inspect FILE.safetensors [--json]\n"
          "\n"
          "  train     trains a LoRA\n"
          "  plan      shows what train would do: pairs, settings, modules, cost, memory, shares by rank\n"

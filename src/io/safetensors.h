@@ -45,7 +45,8 @@ class SafetensorsFile {
   // file's layout leaves the elements unaligned, and for BOOL, where the bytes may be others than 0 and 1.
   torch::Tensor tensor(const TensorInfo& info) const;
   uint64_t size() const { return size_; }  // of the file, bytes
-  std::string_view head() const;  // length bytes and JSON, as stored
+  std::string_view head() const;           // length bytes and JSON, as stored
+  std::string_view data() const;           // what follows them: the tensors
 
  private:
   std::shared_ptr<void> mapping_;

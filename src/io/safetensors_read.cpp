@@ -27,6 +27,14 @@ struct Descriptor {
   int number;
 };
 
+// The pages of a view that nobody reads any more need not count as this process's memory while the file stays
+// mapped; the next reader gets them from the file again. What lies beside the view on its first and last page
+// loses nothing either.
+void give_back_pages(char* data, size_t bytes) {
+  const auto before = reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  madvise(data - before, bytes + before, MADV_DONTNEED);
+}
+
 size_t size_of_regular_file(int descriptor, const std::string& path) {
   struct stat status;
   if (fstat(descriptor, &status) != 0) cannot_read(path, errno);
@@ -65,8 +73,14 @@ torch::Tensor SafetensorsFile::tensor(const TensorInfo& info) const {
     std::memcpy(copy.mutable_data_ptr(), data, copy.nbytes());
     return copy;
   }
-  return at::from_blob(
-      data, info.shape, [mapping = mapping_](void*) {}, options);
+  const auto release = [mapping = mapping_, bytes = info.end - info.begin](void* view) {
+    give_back_pages(static_cast<char*>(view), bytes);
+  };
+  return at::from_blob(data, info.shape, release, options);
+}
+
+std::string_view SafetensorsFile::data() const {
+  return {static_cast<const char*>(mapping_.get()) + header_.data_begin, size_ - header_.data_begin};
 }
 
 std::string_view SafetensorsFile::head() const {

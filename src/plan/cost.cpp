@@ -16,10 +16,16 @@ DistinctPrompts distinct_prompts(const PromptPair& pair, double rollout_guidance
   return {guided ? 2 : 1, static_cast<int64_t>(frozen.size())};
 }
 
-double item_cost(const WorkItem& item, const PromptPair& pair, double rollout_guidance) {
+Passes item_passes(const WorkItem& item, const PromptPair& pair, double rollout_guidance) {
   const DistinctPrompts prompts = distinct_prompts(pair, rollout_guidance);
-  const auto forwards = static_cast<double>(item.k * prompts.rollout + prompts.frozen + 3);
-  return forwards * static_cast<double>(pair.batch_size) * forward_cost(item.resolution);
+  return {.rollout = item.k * prompts.rollout * pair.batch_size,
+          .frozen = prompts.frozen * pair.batch_size,
+          .train = 3 * pair.batch_size};
+}
+
+double item_cost(const WorkItem& item, const PromptPair& pair, double rollout_guidance) {
+  const Passes passes = item_passes(item, pair, rollout_guidance);
+  return static_cast<double>(passes.total()) * forward_cost(item.resolution);
 }
 
 }  // namespace leco

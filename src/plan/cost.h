@@ -17,7 +17,16 @@ struct DistinctPrompts {
 };
 DistinctPrompts distinct_prompts(const PromptPair& pair, double rollout_guidance);
 
-// Rollout, frozen predictions, trained prediction and its backward pass (counted as two forwards).
+// U-Net passes of one sample each.
+struct Passes {
+  int64_t rollout = 0;
+  int64_t frozen = 0;
+  int64_t train = 0;  // the trained prediction, and its backward pass counted as two
+  int64_t total() const { return rollout + frozen + train; }
+};
+Passes item_passes(const WorkItem& item, const PromptPair& pair, double rollout_guidance);
+
+// All its passes, each at the cost of its size.
 double item_cost(const WorkItem& item, const PromptPair& pair, double rollout_guidance);
 
 }  // namespace leco

@@ -252,6 +252,17 @@ TEST_F(SafetensorsFiles, GiveTensorsThatOutliveThem) {
   EXPECT_EQ(tensor[1].item<float>(), -2.0f);
 }
 
+// Their pages are given back to the system, also those that a neighbour lies on.
+TEST_F(SafetensorsFiles, StayReadableAfterViewsAreGone) {
+  const std::string path =
+      stored(safetensors_bytes({{"a", at::full({5000}, 1.0)}, {"b", at::full({5000}, 2.0)}}, {}));
+  const SafetensorsFile file(path);
+  const torch::Tensor kept = file.tensor(file.header().tensors[0]);
+  for (int again = 0; again < 2; ++again)
+    EXPECT_EQ(file.tensor(file.header().tensors[1]).sum().item<float>(), 10000);
+  EXPECT_EQ(kept.sum().item<float>(), 5000);
+}
+
 TEST_F(SafetensorsFiles, GiveUnalignedTensorsAsCopies) {
   std::string bytes = file_of("{" + entry("a", "U8", "1", "0,1") + "," + entry("b", "F64", "", "1,9") + "," +
                               entry("c", "BOOL", "3", "9,12") + "}");

@@ -1,0 +1,99 @@
+// `leco plan`: what a training would do, without doing it.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "config/prompt_file.h"
+#include "core/log.h"
+#include "launcher/flag_table.h"
+#include "launcher/subcommand.h"
+#include "lora/lora_file.h"
+#include "report/plan_report.h"
+#include "train/model_folder.h"
+#include "train/shared_files.h"
+
+namespace leco {
+namespace {
+
+constexpr uint64_t kExampleSeed = 0;
+constexpr int64_t kShownSteps = 2;
+
+int64_t count_numbers(FileSource& files, const std::string& path) {
+  const StateDict weights = files.open_outline(path);
+  int64_t numbers = 0;
+  for (const std::string& name : weights.left()) numbers += c10::multiply_integers(weights.find(name)->shape);
+  return numbers;
+}
+
+UNetSizes sizes_of(const UNetConfig& config) {
+  UNetSizes sizes{.channels = config.block_out_channels, .layers_per_block = config.layers_per_block};
+  for (size_t level = 0; level < config.levels(); ++level)
+    sizes.transformer_depth.push_back(config.down_attends[level] ? config.transformer_depth[level] : 0);
+  return sizes;
+}
+
+// Names and shapes of a model's weights are read and checked, the weights themselves are not.
+void add_model(PlanReport& report, const TrainSettings& settings, FileSource& files) {
+  const ModelFolder model(files, settings.pretrained_model_name_or_path);
+  const std::unique_ptr<UNet> unet = model.load_unet({.device = torch::kMeta});
+  LoraNetwork network(*unet, {.rank = settings.network_dim, .alpha = settings.alpha()}, kExampleSeed);
+  if (!settings.network_weights.empty()) load_lora(network, files.open_safetensors(settings.network_weights));
+  report.modules.emplace();
+  for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
+
+  ModelSizes sizes{.unet = sizes_of(model.unet_config()), .lora_parameters = network.weights().numel()};
+  const std::vector<std::string> weights = model.weight_files();  // the U-Net's, the text encoder's
+  sizes.unet.parameters = count_numbers(files, model.path() + "/" + weights[0]);
+  sizes.text_parameters = count_numbers(files, model.path() + "/" + weights[1]);
+  report.memory = estimate_memory(sizes, report.plan, report.pairs, report.ranks);
+}
+
+void warn_of_waiting(const PlanReport& report) {
+  const auto packs = std::ssize(report.first_steps.front().packs);
+  if (packs < report.ranks)
+    log::warning(fmt::format(
+        "a step has {} to share out, fewer than the {} ranks: {} have nothing to do; raise "
+        "--pairs_per_step{}",
+        packs == 1 ? "one pack of items" : fmt::format("{} packs of items", packs), report.ranks,
+        report.ranks - packs, report.plan.items_per_pass > 1 ? " or lower --items_per_pass" : ""));
+  else if (report.work.efficiency < 0.8)
+    log::warning(
+        fmt::format("the ranks work {:.0f} % of the time: --pairs_per_step of a multiple of {}, or "
+                    "several times as many, shares more evenly",
+                    100 * report.work.efficiency, report.ranks));
+}
+
+}  // namespace
+
+ExitStatus plan_command(World& world, std::span<const std::string> arguments) {
+  if (world.rank() != 0) return ExitStatus::kDone;  // nothing here needs the others
+  LocalFileSource files;
+  const ParsedPlan parsed = parse_plan_flags(arguments, reader_of(files));
+  if (parsed.help) {
+    std::fputs(plan_help().c_str(), stdout);
+    return ExitStatus::kDone;
+  }
+  const PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
+  for (const auto* notices : {&parsed.notices, &prompts.notices})
+    for (const std::string& notice : *notices) log::warning(notice);
+
+  const int ranks = static_cast<int>(parsed.ranks.value_or(world.size()));
+  TrainSettings settings = parsed.settings;
+  settings.pairs_per_step = settings.pairs_per_step.value_or(settings.gradient_accumulation_steps * ranks);
+  PlanReport report{.pairs = prompts.pairs,
+                    .settings = effective_settings(settings),
+                    .steps = settings.max_train_steps,
+                    .ranks = ranks,
+                    .seed_is_given = settings.seed.has_value()};
+  settings.seed = settings.seed.value_or(kExampleSeed);
+  report.plan = plan_settings(settings, ranks);
+  report.work = estimate_work(report.plan, prompts.pairs, report.steps, ranks);
+  for (int64_t step = 0; step < std::min(kShownSteps, report.steps); ++step)
+    report.first_steps.push_back(plan_step(report.plan, prompts.pairs, step, ranks));
+  if (!settings.pretrained_model_name_or_path.empty()) add_model(report, settings, files);
+  warn_of_waiting(report);
+  std::fputs((parsed.json ? plan_json(report) : plan_text(report)).c_str(), stdout);
+  return ExitStatus::kDone;
+}
+
+}  // namespace leco
