@@ -1,5 +1,6 @@
 // `leco train`: settings and prompts in, a LoRA out.
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
@@ -180,6 +181,8 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
                .model = ModelFolder(files, parsed.settings.pretrained_model_name_or_path),
                .device = device_of_rank(parsed.settings.device, world)};
   check_weights(job.settings, job.model, files);
+  // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
+  c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
   resolve(job.settings, world, job.device);
   do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));

@@ -1,6 +1,7 @@
 #include "lora/dropout_masks.h"
 
 #include "core/philox.h"
+#include "model/to_device.h"
 
 namespace leco {
 namespace {
@@ -24,7 +25,7 @@ torch::Tensor DropoutMasks::neuron(int64_t module, int64_t rows, int64_t rank, b
       out[j] = uniform[j] < draw_.neuron ? 0.0f : static_cast<float>(1.0 / (1.0 - draw_.neuron));
   }
   if (convolution) mask = mask.view({items() * draw_.samples, rank, tokens}).transpose(1, 2);
-  return mask.reshape({rows, rank}).to(device_);
+  return to_device(mask.reshape({rows, rank}), device_);
 }
 
 }  // namespace leco

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 
+#include "comm/local_communicator.h"
 #include "comm/nccl_communicator.h"
 #include "core/error.h"
 #include "tests/support/mpi_main.h"
+#include "train/gradient_merge.h"
 
 namespace leco {
 namespace {
@@ -110,6 +112,51 @@ TEST(MpiOnGpuTensors, EqualsMpiOnHostTensors) {
     EXPECT_TRUE(on_gpu.is_cuda());
     EXPECT_TRUE(on_gpu.cpu().equal(on_host));
   }
+}
+
+// Parameter "cuda": NCCL against MPI. Its twin "cpu": MPI against itself, for the lines of the test.
+class GradientMergeOnDevice : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == std::string("cpu")) {
+      group_ = test_world().host().split(0);
+      return;
+    }
+    if (const auto reason = reason_to_skip(false); !reason.empty()) GTEST_SKIP() << reason;
+    device_ = gpu();
+    group_ = make_nccl_communicator(test_world().host().split(0), device_);
+  }
+
+  // Over 24 octaves and of both signs, different for each unit.
+  torch::Tensor gradient(int64_t unit) const {
+    const auto place = torch::arange(kLength, torch::kInt64);
+    const auto mixed = (place * 2654435761 + unit * 40503) % 1000003 - 500000;
+    return (mixed.to(torch::kFloat32) * torch::exp2((place % 24 - 30).to(torch::kFloat32))).to(device_);
+  }
+
+  torch::Tensor merged(Communicator& group) const {
+    constexpr int64_t kUnits = 5;
+    GradientMerge merge;
+    double greatest = 0;
+    for (int64_t unit = group.rank(); unit < kUnits; unit += group.size())
+      greatest = std::max(greatest, merge.hold(gradient(unit)));
+    const auto of_ranks = group.all_gather(greatest);
+    const auto like = torch::empty({kLength}, torch::dtype(torch::kFloat32).device(device_));
+    return merge.merge(group, like, *std::max_element(of_ranks.begin(), of_ranks.end()), kUnits, kUnits);
+  }
+
+  torch::Device device_ = torch::kCPU;
+  std::unique_ptr<Communicator> group_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Devices, GradientMergeOnDevice, ::testing::Values("cuda", "cpu"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(GradientMergeOnDevice, GivesTheBitsOfMpiAndOfOneRankAlone) {
+  const auto found = merged(*group_);
+  EXPECT_EQ(found.device(), device_);
+  EXPECT_TRUE(found.equal(merged(test_world().host())));
+  EXPECT_TRUE(found.equal(merged(*make_local_communicator())));
 }
 
 }  // namespace
