@@ -57,10 +57,12 @@ void warn_of_waiting(const PlanReport& report) {
         packs == 1 ? "one pack of items" : fmt::format("{} packs of items", packs), report.ranks,
         report.ranks - packs, report.plan.items_per_pass > 1 ? " or lower --items_per_pass" : ""));
   else if (report.work.efficiency < 0.8)
-    log::warning(
-        fmt::format("the ranks work {:.0f} % of the time: --pairs_per_step of a multiple of {}, or "
-                    "several times as many, shares more evenly",
-                    100 * report.work.efficiency, report.ranks));
+    log::warning(fmt::format(
+        "the ranks work {:.0f} % of the time: {} items a step share more evenly over {} ranks "
+        "(--pairs_per_step)",
+        100 * report.work.efficiency,
+        packs % report.ranks == 0 ? "several times as many" : fmt::format("a multiple of {}", report.ranks),
+        report.ranks));
 }
 
 }  // namespace

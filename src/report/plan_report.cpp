@@ -67,10 +67,13 @@ std::string modules_text(const PlanReport& report) {
   std::map<std::string, int> kinds;
   for (const std::string& module : *report.modules) ++kinds[kind_of(module)];
   std::string text = fmt::format("\n\nModules: {} (names: --json)", report.modules->size());
-  constexpr int kColumns = 4;
-  int column = 0;
-  for (const auto& [kind, count] : kinds)
-    text += fmt::format("{}{:>4} {:<16}", column++ % kColumns == 0 ? "\n" : "", count, kind);
+  constexpr size_t kColumns = 4;
+  std::vector<std::string> cells;
+  for (const auto& [kind, count] : kinds) cells.push_back(fmt::format("{:>4} {}", count, kind));
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const bool ends_line = i % kColumns + 1 == kColumns || i + 1 == cells.size();
+    text += (i % kColumns == 0 ? "\n" : "") + (ends_line ? cells[i] : fmt::format("{:<21}", cells[i]));
+  }
   return text;
 }
 
