@@ -18,8 +18,8 @@ struct PhaseAmounts {
 struct WorkEstimate {
   int64_t steps = 0;          // counted, from the first
   double rollout_length = 0;  // k, of an item
-  PhaseAmounts passes;        // a step's U-Net passes of one sample, as in Passes
-  PhaseAmounts cost;          // a step's cost, in passes of one sample of 512 × 512 pixels
+  PhaseAmounts passes = {};   // a step's U-Net passes of one sample, as in Passes
+  PhaseAmounts cost = {};     // a step's cost, in passes of one sample of 512 × 512 pixels
   double efficiency = 1;      // mean load of the ranks over the greatest
 };
 

@@ -14,14 +14,14 @@ namespace leco {
 struct PlanReport {
   const std::vector<PromptPair>& pairs;
   std::vector<std::pair<std::string, std::string>> settings;  // effective, as text
-  PlanSettings plan;
+  PlanSettings plan = {};
   int64_t steps = 1;  // of the training
   int ranks = 1;
   bool seed_is_given = true;  // else the draws are an example
-  WorkEstimate work;
-  std::vector<StepPlan> first_steps;                // one at least
-  std::optional<std::vector<std::string>> modules;  // absent without a model, as is the next
-  std::optional<MemoryEstimate> memory;
+  WorkEstimate work = {};
+  std::vector<StepPlan> first_steps = {};                // one at least
+  std::optional<std::vector<std::string>> modules = {};  // absent without a model, as is the next
+  std::optional<MemoryEstimate> memory = {};
 };
 
 std::string plan_text(const PlanReport& report);
