@@ -154,6 +154,19 @@ TEST_F(AtomicFiles, NameADiskThatIsReadOnly) {
   umount(folder_.c_str());
 }
 
+TEST_F(AtomicFiles, LeaveNothingBehindASignalThatRemovesTheOneBeingWritten) {
+  {
+    AtomicFile file(path("a"));
+    file.write("half");
+    EXPECT_EQ(names().size(), 1u);
+    remove_temporary_file();
+    EXPECT_TRUE(names().empty());
+  }
+  write_file_atomically(path("a"), "whole");
+  remove_temporary_file();  // nothing is being written
+  EXPECT_EQ(names(), std::vector<std::string>{"a"});
+}
+
 // FIPS 180-4's examples.
 TEST_F(AtomicFiles, HaveTheKnownSha256) {
   EXPECT_EQ(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

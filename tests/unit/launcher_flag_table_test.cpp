@@ -223,6 +223,7 @@ TEST(Effective, LeavesOutOfTheResultWhatDoesNotDetermineIt) {
   const std::set<std::string> aside = {"pretrained_model_name_or_path",
                                        "prompts_file",
                                        "network_weights",
+                                       "gradient_accumulation_steps",  // pairs_per_step says it
                                        "output_dir",
                                        "output_name",
                                        "save_every_n_steps",
