@@ -12,8 +12,8 @@ namespace leco {
 
 struct UNetSizes {
   int64_t parameters = 0;
-  std::vector<int64_t> channels = {};      // of each level, from the picture inwards
-  std::vector<int64_t> transformer_depth;  // of each level; 0 where it has no transformers
+  std::vector<int64_t> channels = {};           // of each level, from the picture inwards
+  std::vector<int64_t> transformer_depth = {};  // of each level; 0 where it has no transformers
   int64_t layers_per_block = 2;
 };
 
