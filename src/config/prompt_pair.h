@@ -21,13 +21,14 @@ struct PromptPair {
   std::string unconditional;  // also the negative prompt of the rollout's guidance
   std::string neutral;        // where the goal starts from
   Action action = Action::kErase;
-  double guidance_scale = 1.0;      // g: how far the goal lies along the direction
-  Resolution resolution;            // with dynamic_resolution: the upper end of what is drawn
-  bool dynamic_resolution = false;  // height and width drawn from multiples of 64 in [resolution/2, resolution]
-  bool dynamic_crops = false;       // SDXL: the size conditioning is drawn
-  int64_t batch_size = 1;           // B: latent samples an item
-  double multiplier = 1.0;          // m: the LoRA's strength while it is trained
-  double weight = 1.0;              // w: factor of the loss
+  double guidance_scale = 1.0;  // g: how far the goal lies along the direction
+  Resolution resolution;        // with dynamic_resolution: the upper end of what is drawn
+  bool dynamic_resolution =
+      false;                   // height and width drawn from multiples of 64 in [resolution/2, resolution]
+  bool dynamic_crops = false;  // SDXL: the size conditioning is drawn
+  int64_t batch_size = 1;      // B: latent samples an item
+  double multiplier = 1.0;     // m: the LoRA's strength while it is trained
+  double weight = 1.0;         // w: factor of the loss
 };
 
 }  // namespace leco

@@ -1,5 +1,5 @@
-// Every setting of a training run, with its default. Filled once from flags and the config file, checked as a whole,
-// then passed by const reference. Names are the flags' (sd-scripts' own where it has the flag).
+// Every setting of a training run, with its default. Filled once from flags and the config file, checked as a
+// whole, then passed by const reference. Names are the flags' (sd-scripts' own where it has the flag).
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct TrainSettings {
   int64_t max_denoising_steps = 40;          // K, 2 … 1000
   double leco_denoise_guidance_scale = 3.0;  // G, guidance of the rollout
   RolloutLength rollout_length = RolloutLength::kShared;
-  double noise_offset = 0.0;                 // 0 = off
+  double noise_offset = 0.0;  // 0 = off
 
   // The LoRA
   int64_t network_dim = 4;       // rank r
@@ -46,8 +46,8 @@ struct TrainSettings {
   LrSchedule lr_scheduler = LrSchedule::kConstant;
   double lr_warmup_steps = 0;  // below 1: a share of max_train_steps
   int64_t gradient_accumulation_steps = 1;
-  double max_grad_norm = 1.0;          // 0 = no clipping
-  std::optional<uint64_t> seed;        // absent: drawn, printed and stored
+  double max_grad_norm = 1.0;    // 0 = no clipping
+  std::optional<uint64_t> seed;  // absent: drawn, printed and stored
 
   // Which items make a step
   std::optional<int64_t> pairs_per_step;  // N; absent: gradient_accumulation_steps × ranks
@@ -64,12 +64,14 @@ struct TrainSettings {
 
   // The machine
   DeviceChoice device = DeviceChoice::kAuto;
-  std::optional<int64_t> threads;  // CPU threads a rank; absent: OMP_NUM_THREADS, else the node's cores over its ranks
+  std::optional<int64_t>
+      threads;  // CPU threads a rank; absent: OMP_NUM_THREADS, else the node's cores over its ranks
 
   double base_lr() const { return unet_lr.value_or(learning_rate); }
   double alpha() const { return network_alpha == 0 ? static_cast<double>(network_dim) : network_alpha; }
   int64_t warmup_steps() const {
-    return static_cast<int64_t>(lr_warmup_steps < 1 ? lr_warmup_steps * static_cast<double>(max_train_steps) : lr_warmup_steps);
+    return static_cast<int64_t>(lr_warmup_steps < 1 ? lr_warmup_steps * static_cast<double>(max_train_steps)
+                                                    : lr_warmup_steps);
   }
 };
 

@@ -1,5 +1,6 @@
-// One step of our program, phase by phase, for tests/bench/step_time.py. Speaks the protocol of reference_step.py:
-// step_time MODEL SIZE THREADS K, then a measured step and a JSON line for each line on stdin.
+// One step of our program, phase by phase, for tests/bench/step_time.py. Speaks the protocol of
+// reference_step.py: step_time MODEL SIZE THREADS K, then a measured step and a JSON line for each line on
+// stdin.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -24,7 +25,11 @@ int64_t peak_memory() {
 }
 
 PromptPair pair_of_size(int64_t size) {
-  return {.target = "circle", .positive = "big circle", .unconditional = "small circle", .neutral = "", .resolution = {size, size}};
+  return {.target = "circle",
+          .positive = "big circle",
+          .unconditional = "small circle",
+          .neutral = "",
+          .resolution = {size, size}};
 }
 
 }  // namespace
@@ -40,7 +45,8 @@ int main(int count, char** words) {
   const std::vector<PromptPair> pairs = {pair_of_size(std::stoll(words[2]))};
   LocalFileSource files;
   const ModelFolder model(files, words[1]);
-  const auto embeddings = encode_prompts(files, model.path(), {"circle", "big circle", "small circle", ""}, torch::kCPU);
+  const auto embeddings =
+      encode_prompts(files, model.path(), {"circle", "big circle", "small circle", ""}, torch::kCPU);
   const auto unet = model.load_unet({});
   LoraNetwork network(*unet, {.rank = 4, .alpha = 4}, 1);
   const auto comm = make_local_communicator();
@@ -66,10 +72,13 @@ int main(int count, char** words) {
       loss = losses.item<double>();
     });
     clock.time(Phase::kUpdate, [&] {
-      optimizer.step(network.weights(), merge.merge(*comm, network.weights(), greatest, 1, 1), settings.learning_rate);
+      optimizer.step(network.weights(), merge.merge(*comm, network.weights(), greatest, 1, 1),
+                     settings.learning_rate);
     });
-    fmt::print(R"({{"seconds": {{"rollout": {}, "frozen": {}, "train": {}, "update": {}}}, "peak_bytes": {}, "loss": {}}})" "\n",
-               seconds[0], seconds[1], seconds[2], seconds[4], peak_memory(), loss);
+    fmt::print(
+        R"({{"seconds": {{"rollout": {}, "frozen": {}, "train": {}, "update": {}}}, "peak_bytes": {}, "loss": {}}})"
+        "\n",
+        seconds[0], seconds[1], seconds[2], seconds[4], peak_memory(), loss);
     std::fflush(stdout);
   }
 }

@@ -11,7 +11,8 @@ LEVELS = (
     ("plan", "text", "model"),
     ("lora", "diffusion"),
     ("optim", "health"),
-    ("train", "report", "measure"),
+    ("train",),
+    ("report", "measure"),
     ("sweep",),
 )
 LEVEL = {name: level for level, row in enumerate(LEVELS) for name in row}

@@ -1,0 +1,85 @@
+#include "launcher/resolve.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "core/error.h"
+#include "launcher/run_record.h"
+#include "train/lora_output.h"
+
+namespace leco {
+namespace {
+
+// OMP_NUM_THREADS, else the node's cores over its ranks, but no more than the launcher bound this process to.
+int64_t threads_of_rank(const World& world) {
+  if (const char* given = std::getenv("OMP_NUM_THREADS"); given && std::atoi(given) > 0)
+    return std::atoi(given);
+  int64_t threads = std::thread::hardware_concurrency() / world.local_size();
+  cpu_set_t bound;
+  if (sched_getaffinity(0, sizeof(bound), &bound) == 0)
+    threads = std::min<int64_t>(threads, CPU_COUNT(&bound));
+  return std::max<int64_t>(1, threads);
+}
+
+// The same on all ranks: an item's bits depend on it, and must not depend on who executes the item.
+int64_t default_threads(World& world) {
+  return static_cast<int64_t>(
+      std::ranges::min(world.host().all_gather(static_cast<double>(threads_of_rank(world)))));
+}
+
+uint64_t draw_seed(World& world) {
+  std::random_device entropy;
+  torch::Tensor seed =
+      at::tensor({static_cast<int64_t>(entropy())}, torch::kInt64);  // 32 bits: easy to type again
+  world.host().broadcast(seed, 0);
+  return static_cast<uint64_t>(seed.item<int64_t>());
+}
+
+}  // namespace
+
+// For the same reason all ranks compute on one kind of device.
+torch::Device device_of_rank(DeviceChoice choice, World& world) {
+  const torch::Device device = choose_device(device_name(choice), world.local_rank());
+  const std::vector<double> on_gpu = world.host().all_gather(device.is_cuda());
+  const auto gpu = std::ranges::find(on_gpu, 1.0), cpu = std::ranges::find(on_gpu, 0.0);
+  if (gpu != on_gpu.end() && cpu != on_gpu.end())
+    throw_usage(
+        fmt::format("rank {} has a GPU and rank {} sees none; start ranks only where there are GPUs, or give "
+                    "--device=cpu",
+                    gpu - on_gpu.begin(), cpu - on_gpu.begin()));
+  return device;
+}
+
+void resolve(TrainSettings& settings, World& world, torch::Device device) {
+  if (!settings.seed) settings.seed = draw_seed(world);
+  if (!settings.threads) settings.threads = default_threads(world);
+  settings.pairs_per_step =
+      settings.pairs_per_step.value_or(settings.gradient_accumulation_steps * world.size());
+  settings.device = device.is_cuda() ? DeviceChoice::kCuda : DeviceChoice::kCpu;
+}
+
+void prepare_output_folder(const TrainSettings& settings) {
+  std::error_code failure;
+  std::filesystem::create_directories(settings.output_dir, failure);
+  if (!failure && access(settings.output_dir.c_str(), W_OK | X_OK) != 0)
+    failure.assign(errno, std::generic_category());
+  if (failure)
+    throw_usage(fmt::format("--output_dir={}: the folder cannot be written: {}", settings.output_dir,
+                            failure.message()));
+  const std::string result = lora_path(settings, settings.max_train_steps);
+  if (std::filesystem::is_directory(result, failure))
+    throw_usage(
+        fmt::format("'{}' is a folder, and the LoRA file is to have that name; choose another "
+                    "--output_name",
+                    result));
+}
+
+}  // namespace leco

@@ -1,0 +1,21 @@
+// Decides, once and alike on all ranks, whatever the user left open, and finds out early what cannot work.
+#pragma once
+
+#include <torch/types.h>
+
+#include "comm/world.h"
+#include "config/settings.h"
+
+namespace leco {
+
+// The device of this rank. Usage error when some ranks have a GPU and others have none. Collective.
+torch::Device device_of_rank(DeviceChoice choice, World& world);
+
+// Fills seed, threads, N and device, so that they are shown and stored. Collective.
+void resolve(TrainSettings& settings, World& world, torch::Device device);
+
+// Makes the output folder. Usage error when the run's files cannot be written there: found out before minutes
+// of loading, not after hours of training.
+void prepare_output_folder(const TrainSettings& settings);
+
+}  // namespace leco
