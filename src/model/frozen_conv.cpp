@@ -2,6 +2,8 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <utility>
+
 namespace leco {
 namespace {
 
@@ -10,7 +12,6 @@ using torch::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 using Scalars = c10::List<std::optional<at::Scalar>>;
 
-constexpr int64_t kBlock = 32;               // output channels that oneDNN keeps side by side
 constexpr int64_t kMostPixelsByBlocks = 64;  // beyond, oneDNN's own backward pass is faster (measured)
 constexpr int64_t kNoDilation[] = {1, 1};
 
@@ -20,11 +21,11 @@ auto find_operator(const char* name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
 }
 
-Tensor lay_out(const Tensor& weight, IntArrayRef padding, IntArrayRef stride) {
+Tensor laid_out(const Tensor& weight, IntArrayRef padding, IntArrayRef stride, IntArrayRef input_shape) {
   static const auto op =
       find_operator<Tensor(const Tensor&, IntArrayRef, IntArrayRef, IntArrayRef, int64_t,
                            at::OptionalIntArrayRef)>("mkldnn::_reorder_convolution_weight");
-  return op.call(weight, padding, stride, kNoDilation, /*groups=*/1, std::nullopt);
+  return op.call(weight, padding, stride, kNoDilation, /*groups=*/1, input_shape);
 }
 
 Tensor convolve_laid_out(const Tensor& x, const Tensor& weight, const OptionalTensor& bias,
@@ -42,21 +43,29 @@ bool onednn_serves(const Tensor& weight) {
          at::globalContext().userEnabledMkldnn();
 }
 
-// oneDNN's layout is its own affair, but on AVX-512 it is (out/32, k, k, in, 32) without padding. Where
-// samples of the memory confirm that, it is read as such; elsewhere the result is undefined and the plain way
-// is taken.
+// oneDNN's layout is its own affair, but on AVX-512 it is (out/b, k, k, in, b) with a block b of output
+// channels side by side, and often without padding. Where samples of the memory confirm that, it is read as
+// such; elsewhere the result is undefined and the plain way is taken.
 Tensor view_as_blocks(const Tensor& laid_out, const Tensor& weight) {
   static const auto bytes = find_operator<int64_t(const Tensor&)>("mkldnn::_nbytes");
   static const auto address = find_operator<int64_t(const Tensor&)>("mkldnn::data_ptr");
   const int64_t out = weight.size(0), in = weight.size(1), kernel = weight.size(2);
-  if (out % kBlock != 0 || bytes.call(laid_out) != weight.numel() * 4) return {};
-  const Tensor blocks = at::from_blob(
-      reinterpret_cast<void*>(address.call(laid_out)), {out / kBlock, kernel, kernel, in, kBlock},
-      [laid_out](void*) {}, torch::kFloat32);
-  for (const int64_t o : {int64_t{0}, int64_t{1}, out / 2, out - 1})
-    for (const int64_t i : {int64_t{0}, in / 2, in - 1})
-      if (!blocks.select(0, o / kBlock).select(-1, o % kBlock).select(-1, i).equal(weight[o][i])) return {};
-  return blocks.view({out / kBlock, kernel * kernel * in, kBlock});
+  if (bytes.call(laid_out) != weight.numel() * 4) return {};
+  const auto agrees = [&](const Tensor& blocks, int64_t block) {
+    for (const int64_t o : {int64_t{0}, int64_t{1}, out / 3, out / 2, out - 1})
+      for (const int64_t i : {int64_t{0}, in / 2, in - 1})
+        if (!blocks.select(0, o / block).select(-1, o % block).select(-1, i).equal(weight[o][i]))
+          return false;
+    return true;
+  };
+  for (const int64_t block : {64, 48, 32, 16}) {
+    if (out % block != 0) continue;
+    const Tensor blocks = at::from_blob(
+        reinterpret_cast<void*>(address.call(laid_out)), {out / block, kernel, kernel, in, block},
+        [laid_out](void*) {}, torch::kFloat32);
+    if (agrees(blocks, block)) return blocks.view({out / block, kernel * kernel * in, block});
+  }
+  return {};
 }
 
 struct ConvFunction : torch::autograd::Function<ConvFunction> {
@@ -82,19 +91,24 @@ FrozenConv2d::FrozenConv2d(const Tensor& weight, OptionalTensor bias, int64_t st
       kernel_(weight.size(2)),
       stride_(2, stride),
       padding_(2, kernel_ / 2),
-      laid_out_(onednn_serves(weight)),
-      weight_(laid_out_ ? lay_out(weight, padding_, stride_) : weight),
-      blocks_(laid_out_ ? view_as_blocks(weight_, weight) : Tensor()),
+      onednn_(onednn_serves(weight)),
+      weight_(weight),
       bias_(std::move(bias)) {}
+
+void FrozenConv2d::lay_out(IntArrayRef input_shape) const {
+  const Tensor plain = std::exchange(weight_, laid_out(weight_.contiguous(), padding_, stride_, input_shape));
+  blocks_ = view_as_blocks(weight_, plain);
+}
 
 Tensor FrozenConv2d::operator()(const Tensor& x) const {
   const bool differentiable = at::GradMode::is_enabled() && x.requires_grad();
-  return differentiable && laid_out_ ? ConvFunction::apply(x, this) : forward(x);
+  return differentiable && onednn_ ? ConvFunction::apply(x, this) : forward(x);
 }
 
 Tensor FrozenConv2d::forward(const Tensor& x) const {
-  return laid_out_ ? convolve_laid_out(x, weight_, bias_, padding_, stride_)
-                   : at::conv2d(x, weight_, bias_, stride_, padding_, kNoDilation, /*groups=*/1);
+  if (!onednn_) return at::conv2d(x, weight_, bias_, stride_, padding_, kNoDilation, /*groups=*/1);
+  if (!weight_.is_mkldnn()) lay_out(x.sizes());
+  return convolve_laid_out(x, weight_, bias_, padding_, stride_);
 }
 
 Tensor FrozenConv2d::input_gradient(const Tensor& output_gradient, IntArrayRef input_shape) const {
@@ -116,8 +130,9 @@ Tensor FrozenConv2d::gradient_by_blocks(const Tensor& output_gradient, IntArrayR
                 width = output_gradient.size(3);
   const Tensor pixels = output_gradient.permute({0, 2, 3, 1}).reshape({-1, out_});
   Tensor patches = at::zeros({pixels.size(0), kernel_ * kernel_ * in_}, pixels.options());
+  const int64_t channels = blocks_.size(2);  // of a block
   for (int64_t block = 0; block < blocks_.size(0); ++block)
-    patches.addmm_(pixels.narrow(1, block * kBlock, kBlock), blocks_[block].t());
+    patches.addmm_(pixels.narrow(1, block * channels, channels), blocks_[block].t());
   patches = patches.view({batch, height, width, kernel_, kernel_, in_});
 
   const int64_t border = padding_[0], stride = stride_[0];

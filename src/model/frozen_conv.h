@@ -2,7 +2,9 @@
 //
 // On the CPU in float32 the weight is kept in oneDNN's own layout and nowhere else. PyTorch lays a plain
 // weight out anew at every call, which takes up to ten times as long as the convolution itself for the small
-// pictures that LECO trains on.
+// pictures that LECO trains on. Which layout is best depends on the picture, so it is chosen at the first
+// call; pictures of other sizes stay right and may be slower. The layout never shows in the result: oneDNN
+// picks the computation by the shapes alone.
 #pragma once
 
 #include <torch/types.h>
@@ -28,12 +30,14 @@ class FrozenConv2d {
   torch::Tensor gradient_by_blocks(const torch::Tensor& output_gradient,
                                    torch::IntArrayRef input_shape) const;
 
+  void lay_out(torch::IntArrayRef input_shape) const;
+
   int64_t in_, out_, kernel_;
   std::vector<int64_t> stride_, padding_;
-  bool laid_out_;  // weight_ is in oneDNN's layout
-  torch::Tensor weight_;
-  torch::Tensor
-      blocks_;  // (out/32, k·k·in, 32): the same memory as a plain tensor; undefined where it is not so
+  bool onednn_;
+  mutable torch::Tensor weight_;  // as given until the first call, then with onednn_ in oneDNN's layout
+  mutable torch::Tensor
+      blocks_;  // (out/b, k·k·in, b): the same memory as a plain tensor; undefined where it is not so
   std::optional<torch::Tensor> bias_;
 };
 
