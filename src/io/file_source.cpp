@@ -1,15 +1,34 @@
 #include "io/file_source.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <memory>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/read_file.h"
 #include "io/safetensors.h"
+#include "io/torch_checkpoint.h"
 
 namespace leco {
+namespace {
+
+WeightFormat format_of(const std::string& path) {
+  return weight_format(MappedFile(path, "a safetensors file or a checkpoint").bytes());
+}
+
+std::shared_ptr<const TorchCheckpoint> open_checkpoint(const std::string& path) {
+  auto file = std::make_shared<const TorchCheckpoint>(path);
+  if (!file->ignored().empty()) {
+    log::debug(fmt::format("'{}' also holds what is no weight and is not read: {}", path,
+                           fmt::join(file->ignored(), ", ")));
+  }
+  return file;
+}
+
+}  // namespace
 
 bool LocalFileSource::exists(const std::string& path) {
   std::error_code failure;
@@ -30,8 +49,16 @@ StateDict LocalFileSource::open_safetensors(const std::string& path) {
                    [file](const TensorInfo& info) { return file->tensor(info); });
 }
 
+StateDict LocalFileSource::open_weights(const std::string& path) {
+  if (format_of(path) == WeightFormat::kSafetensors) return open_safetensors(path);
+  const std::shared_ptr<const TorchCheckpoint> file = open_checkpoint(path);
+  return StateDict(path, file->tensors(), [file](const TensorInfo& info) { return file->tensor(info); });
+}
+
 StateDict LocalFileSource::open_outline(const std::string& path) {
-  return outline_of(path, SafetensorsFile(path).header().tensors);
+  const bool is_safetensors = format_of(path) == WeightFormat::kSafetensors;
+  return outline_of(
+      path, is_safetensors ? SafetensorsFile(path).header().tensors : open_checkpoint(path)->tensors());
 }
 
 StateDict outline_of(const std::string& origin, std::vector<TensorInfo> tensors) {

@@ -15,8 +15,9 @@ class FileSource {
       const std::string& path) = 0;  // a file or a folder; usage error when that cannot be found out
   virtual std::string read(const std::string& path) = 0;            // usage error when it cannot be read
   virtual StateDict open_safetensors(const std::string& path) = 0;  // usage error when it is not valid
-  // The same with names, types and shapes alone: nothing but the header is read, and the tensors are on
-  // torch::kMeta.
+  // A file of either kind, by what it begins with: safetensors, or torch.save's zip (io/torch_checkpoint.h).
+  virtual StateDict open_weights(const std::string& path) = 0;
+  // open_weights with names, types and shapes alone: no tensor is read, and they are on torch::kMeta.
   virtual StateDict open_outline(const std::string& path) = 0;
 };
 
@@ -25,6 +26,7 @@ class LocalFileSource final : public FileSource {
   bool exists(const std::string& path) override;
   std::string read(const std::string& path) override;
   StateDict open_safetensors(const std::string& path) override;  // memory-mapped
+  StateDict open_weights(const std::string& path) override;      // memory-mapped
   StateDict open_outline(const std::string& path) override;
 };
 

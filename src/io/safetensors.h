@@ -10,12 +10,12 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "io/mapped_file.h"
 #include "io/state_dict.h"
 
 namespace leco {
@@ -44,13 +44,12 @@ class SafetensorsFile {
   // `info` is one of the header's. To be read only: writing to a view ends the process. A copy, where the
   // file's layout leaves the elements unaligned, and for BOOL, where the bytes may be others than 0 and 1.
   torch::Tensor tensor(const TensorInfo& info) const;
-  uint64_t size() const { return size_; }  // of the file, bytes
-  std::string_view head() const;           // length bytes and JSON, as stored
-  std::string_view data() const;           // what follows them: the tensors
+  uint64_t size() const { return file_.bytes().size(); }  // of the file, bytes
+  std::string_view head() const;                          // length bytes and JSON, as stored
+  std::string_view data() const;                          // what follows them: the tensors
 
  private:
-  std::shared_ptr<void> mapping_;
-  size_t size_ = 0;
+  MappedFile file_;
   SafetensorsHeader header_;
 };
 

@@ -1,9 +1,12 @@
 #include "train/shared_files.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cstring>
+#include <sstream>
 
 #include "core/error.h"
-#include "io/safetensors.h"
 
 namespace leco {
 namespace {
@@ -11,6 +14,37 @@ namespace {
 using torch::Tensor;
 
 constexpr int kReader = 0;
+
+// A table of contents: type, range, sizes and name of each tensor. A name may hold any character.
+std::string text_of(const StateDict& weights) {
+  std::string text;
+  for (const std::string& name : weights.left()) {
+    const TensorInfo& info = *weights.find(name);
+    text += fmt::format("{} {} {} {} {} {} {}\n", static_cast<int>(info.dtype), info.begin, info.end,
+                        info.shape.size(), fmt::join(info.shape, " "), name.size(), name);
+  }
+  return text;
+}
+
+std::vector<TensorInfo> tensors_from(const std::string& text) {
+  std::vector<TensorInfo> tensors;
+  std::istringstream in(text);
+  for (int dtype = 0; in >> dtype;) {
+    TensorInfo info;
+    info.dtype = static_cast<torch::ScalarType>(dtype);
+    size_t dimensions = 0, length = 0;
+    in >> info.begin >> info.end >> dimensions;
+    info.shape.resize(dimensions);
+    for (int64_t& size : info.shape) in >> size;
+    in >> length;
+    in.get();  // the blank before the name
+    info.name.resize(length);
+    in.read(info.name.data(), static_cast<std::streamsize>(length));
+    LECO_ASSERT(in);
+    tensors.push_back(std::move(info));
+  }
+  return tensors;
+}
 
 class SharedFileSource final : public FileSource {
  public:
@@ -25,29 +59,30 @@ class SharedFileSource final : public FileSource {
   }
 
   StateDict open_safetensors(const std::string& path) override {
-    std::shared_ptr<SafetensorsFile> file;  // null but on the reader
-    const auto tensors = share_header(path, file);
-    return {path, tensors, [this, file](const TensorInfo& info) {
-              Tensor tensor = file ? file->tensor(info) : at::empty(info.shape, info.dtype);
-              comm_.broadcast(tensor, kReader);
-              return tensor;
-            }};
+    return share_weights(path, [&] { return local_.open_safetensors(path); });
+  }
+
+  StateDict open_weights(const std::string& path) override {
+    return share_weights(path, [&] { return local_.open_weights(path); });
   }
 
   StateDict open_outline(const std::string& path) override {
-    std::shared_ptr<SafetensorsFile> file;
-    return outline_of(path, share_header(path, file));
+    return outline_of(path, tensors_from(share([&] { return text_of(local_.open_outline(path)); })));
   }
 
  private:
-  // Opens the file on the reader; every rank parses the same header.
-  std::vector<TensorInfo> share_header(const std::string& path, std::shared_ptr<SafetensorsFile>& file) {
-    const std::string head = share([&] {
-      file = std::make_shared<SafetensorsFile>(path);
-      return std::string(file->head());
+  // The reader opens the file; every rank gets its table of contents, and each tensor when it is taken.
+  StateDict share_weights(const std::string& path, const std::function<StateDict()>& open) {
+    std::shared_ptr<StateDict> local;  // null but on the reader
+    const std::string text = share([&] {
+      local = std::make_shared<StateDict>(open());
+      return text_of(*local);
     });
-    const std::string size = share([&] { return std::to_string(file->size()); });
-    return parse_safetensors_header(head, std::stoull(size), path).tensors;
+    return {path, tensors_from(text), [this, local](const TensorInfo& info) {
+              Tensor tensor = local ? local->take(info.name, info.shape) : at::empty(info.shape, info.dtype);
+              comm_.broadcast(tensor, kReader);
+              return tensor;
+            }};
   }
 
   std::string share(const std::function<std::string()>& read) { return do_on_reader(comm_, read); }

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/philox.h"
 #include "io/safetensors.h"
+#include "tests/support/checkpoint_parts.h"
 #include "tests/support/mpi_main.h"
 #include "train/gradient_merge.h"
 #include "train/shared_files.h"
@@ -206,6 +207,7 @@ class SharedFilesTest : public ::testing::Test {
     std::ofstream(folder_ + "/empty");
     std::ofstream(folder_ + "/broken.safetensors") << "no header";
     write_safetensors(folder_ + "/tensors.safetensors", tensors(), {});
+    write_checkpoint();
   }
   ~SharedFilesTest() override {
     test_world().host().barrier();
@@ -218,6 +220,15 @@ class SharedFilesTest : public ::testing::Test {
             {"flags", torch::arange(7).remainder(2).to(torch::kBool)},
             {"scalar", torch::scalar_tensor(2.5, torch::kFloat64)},
             {"none", torch::empty({0, 3}, torch::kFloat32)}};
+  }
+
+  // A ramp of six floats under two names, once turned.
+  void write_checkpoint() const {
+    const Tensor ramp = torch::arange(6, torch::kFloat32);
+    const std::string bytes(static_cast<const char*>(ramp.const_data_ptr()), ramp.nbytes());
+    const std::string weights = parts::dict(
+        {{"a name", parts::tensor({})}, {"transposed", parts::tensor({.shape = {3, 2}, .strides = {1, 3}})}});
+    std::ofstream(folder_ + "/weights.ckpt", std::ios::binary) << parts::checkpoint(weights, bytes);
   }
 
   // Text and status of the error that `act` throws.
@@ -255,6 +266,18 @@ TEST_F(SharedFilesTest, EveryRankGetsTheSameTensors) {
     EXPECT_EQ(tensor.scalar_type(), expected.scalar_type());
     EXPECT_TRUE(tensor.equal(expected)) << name;
   }
+}
+
+TEST_F(SharedFilesTest, EveryRankGetsTheWeightsOfEitherKindOfFile) {
+  EXPECT_EQ(files_->open_weights(folder_ + "/tensors.safetensors").left().size(), tensors().size());
+  StateDict shared = files_->open_weights(folder_ + "/weights.ckpt");
+  EXPECT_EQ(shared.left(), (std::vector<std::string>{"a name", "transposed"}));
+  const Tensor ramp = torch::arange(6, torch::kFloat32);
+  EXPECT_TRUE(shared.take("transposed", {3, 2}).equal(ramp.view({2, 3}).t()));
+  EXPECT_TRUE(shared.take("a name", {2, 3}).equal(ramp.view({2, 3})));
+  EXPECT_TRUE(files_->open_outline(folder_ + "/weights.ckpt").take("transposed", {3, 2}).is_meta());
+  EXPECT_EQ(error_of([&] { files_->open_weights(folder_ + "/text"); }).second, ExitStatus::kUsage);
+  EXPECT_EQ(error_of([&] { files_->open_outline(folder_ + "/nothing.ckpt"); }).second, ExitStatus::kUsage);
 }
 
 TEST_F(SharedFilesTest, AnOutlineHasNamesTypesAndShapesAlone) {

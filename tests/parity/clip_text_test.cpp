@@ -146,6 +146,7 @@ class OtherWeights final : public FileSource {
   }
   std::string read(const std::string& path) override { return local_.read(path); }
   StateDict open_safetensors(const std::string& path) override { return local_.open_safetensors(path); }
+  StateDict open_weights(const std::string& path) override { return open_safetensors(path); }
   StateDict open_outline(const std::string& path) override { return local_.open_outline(path); }
 
  private:
