@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "io/pickle.h"
 #include "io/torch_names.h"
+#include "io/utf8.h"
 #include "io/zip_archive.h"
 
 namespace leco {
@@ -113,8 +114,8 @@ class CheckpointReader {
     if (key.kind == Kind::kGlobal) return std::string(key.text);
     const auto is_odd = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     if (key.kind != Kind::kText || key.text.empty() || key.text.size() > kMaxNameBytes ||
-        std::ranges::any_of(key.text, is_odd)) {
-      reject(path_, "a key of its dictionaries is no name (text of one line)");
+        std::ranges::any_of(key.text, is_odd) || !is_utf8(key.text)) {
+      reject(path_, "a key of its dictionaries is no name (one line of UTF-8 text)");
     }
     return std::string(key.text);
   }

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "io/utf8.h"
 
 namespace leco {
 namespace {
@@ -200,8 +201,10 @@ class ZipReader {
 
   std::string checked_name(std::string_view name) const {
     const auto is_bad = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\'; };
-    if (name.empty() || name.front() == '/' || std::ranges::any_of(name, is_bad)) {
-      reject("the name of an entry is empty, begins with '/' or holds a '\\' or a control character");
+    if (name.empty() || name.front() == '/' || std::ranges::any_of(name, is_bad) || !is_utf8(name)) {
+      reject(
+          "the name of an entry is empty, begins with '/', holds a '\\' or a control character or is not "
+          "UTF-8");
     }
     for (std::string_view rest = name; !rest.empty();) {
       const std::string_view part = rest.substr(0, rest.find('/'));

@@ -3,9 +3,9 @@
 // Source: PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3. Only what the central directory lists is there,
 // and every size in it is checked against the file. Accepted: plain and zip64 archives in one piece. Refused,
 // so that no other reader can see other contents in the same file: compressed or encrypted entries, names
-// that come twice, have a "..", begin with '/' or hold a '\' or a control character, entries that overlap or
-// whose local header says something else, bytes between the central directory and the end records, text
-// behind them.
+// that come twice, have a "..", begin with '/' or hold a '\' or a control character or are not UTF-8, entries
+// that overlap or whose local header says something else, bytes between the central directory and the end
+// records, text behind them.
 #pragma once
 
 #include <cstdint>

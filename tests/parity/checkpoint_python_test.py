@@ -7,6 +7,7 @@ import collections
 import hashlib
 import os
 import pickle
+import random
 import subprocess
 import sys
 import tarfile
@@ -25,18 +26,25 @@ NAMES = {"float64": "Double", "float32": "Float", "float16": "Half", "bfloat16":
          "float8_e4m3fnuz": "Float8_e4m3fnuz", "float8_e5m2fnuz": "Float8_e5m2fnuz"}
 
 
-def read(path):
-    """({name: (dtype, shape, digest)}, ignored names, the refusal)"""
-    output = subprocess.run([TOOL, "checkpoint", path], check=True, capture_output=True, text=True).stdout
-    tensors, ignored, refusal = {}, None, None
-    for kind, *fields in (line.split("\t") for line in output.splitlines()):
-        if kind == "tensor":
-            tensors[fields[0]] = tuple(fields[1:])
+def read_all(paths):
+    """For each file ({name: (dtype, shape, digest)}, ignored names, the refusal)"""
+    output = subprocess.run([TOOL, "checkpoint", *paths], check=True, capture_output=True, text=True).stdout
+    results = []
+    for kind, *fields in (line.split("\t") for line in output.split("\n")[:-1]):
+        if kind == "file":
+            results.append([{}, None, None])
+        elif kind == "tensor":
+            results[-1][0][fields[0]] = tuple(fields[1:])
         elif kind == "ignored":
-            ignored = [name for name in fields if name]
-        elif kind == "refused":
-            refusal = fields[0]
-    return tensors, ignored, refusal
+            results[-1][1] = [name for name in fields if name]
+        else:
+            results[-1][2] = fields[0]
+    assert len(results) == len(paths)
+    return results
+
+
+def read(path):
+    return read_all([path])[0]
 
 
 def description(tensor):
@@ -210,6 +218,58 @@ def test_other_forms(folder):
     with open(other, "wb") as file:
         file.write(b"")
     expect_refused(other, other)
+
+
+def damaged(whole, draw):
+    data = bytearray(whole)
+    for _ in range(draw.randint(1, 3)):
+        place, kind = draw.randrange(len(data)), draw.randrange(4)
+        if kind == 0:
+            data[place] = draw.randrange(256)
+        elif kind == 1:
+            data[place] ^= 1 << draw.randrange(8)
+        elif kind == 2:
+            del data[place:place + draw.randint(1, 6)]
+        else:
+            data[place:place] = data[draw.randrange(len(data)):][:draw.randint(1, 30)]
+    return bytes(data)
+
+
+def test_damaged_files(folder):
+    """What both readers accept is the same to both."""
+    draw, base = random.Random(6), torch.arange(24.0)
+    weights = {"a": base.view(4, 6), "b": base.view(4, 6).t(), "c": torch.nn.Parameter(base[3:9].half())}
+    whole = os.path.join(folder, "whole.ckpt")
+    torch.save({"state_dict": collections.OrderedDict(weights), "epoch": 1}, whole)
+    with zipfile.ZipFile(whole) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with open(whole, "rb") as file:
+        contents = file.read()
+    both = ours_only = theirs_only = 0
+    for number in range(600):
+        path = os.path.join(folder, f"{number}.ckpt")
+        if number % 3 == 0:
+            with open(path, "wb") as file:
+                file.write(damaged(contents, draw))
+        else:
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, data in entries.items():
+                    archive.writestr(name, damaged(data, draw) if name.endswith("data.pkl") else data)
+    paths = [os.path.join(folder, f"{number}.ckpt") for number in range(600)]
+    for path, (tensors, _, refusal) in zip(paths, read_all(paths), strict=True):
+        try:
+            loaded = torch.load(path, weights_only=True)
+            loaded = loaded.get("state_dict", loaded)
+            wanted = {name: description(value) for name, value in flat(loaded)}
+        except Exception:  # of many kinds
+            ours_only += refusal is None
+            continue
+        theirs_only += refusal is not None
+        if refusal is None:
+            both += 1
+            assert tensors == wanted, (path, sorted(set(tensors.items()) ^ set(wanted.items())))
+    assert both > 10, both
+    print(f"600 damaged files: {both} accepted by both, {ours_only} by us only, {theirs_only} by PyTorch only")
 
 
 def main():

@@ -191,6 +191,10 @@ TEST_F(TorchCheckpointFile, refuses_names_that_come_twice_and_files_without_weig
   expect_refusal(checkpoint(dict({{"epoch", number(3)}})), "holds no tensors");
   expect_refusal(checkpoint(tensor({})), "no dictionary of tensors");
   expect_refusal(checkpoint(dict({{"a\nb", tensor({})}})), "is no name");
+  for (const char* name : {"\xff", "a\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe1("}) {
+    expect_refusal(checkpoint(dict({{name, tensor({})}})), "is no name");
+  }
+  EXPECT_EQ(refusal(checkpoint(dict({{"\xc3\xa4\xe6\x97\xa5\xf0\x9f\x99\x82", tensor({})}}))), "");
   expect_refusal(checkpoint(dict({{"w", call(global("torch._utils", "_rebuild_parameter"), {})}})),
                  "not known");
 }

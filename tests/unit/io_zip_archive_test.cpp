@@ -84,6 +84,7 @@ TEST(ZipArchive, refuses_names_that_lead_elsewhere_or_come_twice) {
   expect_refusal(zip_of({{"a\\b", "xx"}}), "holds a '\\'");
   expect_refusal(zip_of({{std::string("a\0b", 3), "xx"}}), "control character");
   expect_refusal(zip_of({{"", "xx"}}), "empty");
+  expect_refusal(zip_of({{"a\xff", "xx"}}), "not UTF-8");
   expect_refusal(zip_of({{"a", "xx"}, {"a", "yy"}}), "'a' comes twice");
   expect_refusal(zip_of({{.name = "a", .contents = "xx", .local_name = "b"}}), "the name of its entry 'a'");
   EXPECT_EQ(refusal(zip_of({{"a..b/c", "xx"}})), "");
