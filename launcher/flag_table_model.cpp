@@ -10,16 +10,18 @@ constexpr int64_t kWidestLayer =
 void add_source_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Model");
   group.works_aside("pretrained_model_name_or_path", text_form(settings.pretrained_model_name_or_path, "DIR"),
-                    "required: the model to train on, a Diffusers folder of Stable Diffusion 1.x's layout");
-  group.later("v2", unbound_form(ValueKind::kSwitch), "checks that the model is of Stable Diffusion 2.x",
-              "models of Stable Diffusion 1.x are");
-  group.later("v_parameterization", unbound_form(ValueKind::kSwitch),
-              "says that the model predicts v, where its files do not say so",
-              "models that predict noise are");
-  group.later("clip_skip", unbound_form(ValueKind::kInteger),
-              "takes the text encoder's N-th layer from the end; SD 1.x and 2.x", "the last layer is");
-  group.works("max_token_length", only_form(ValueKind::kInteger, "75", {"150", "225"}),
-              "prompt tokens that are read; longer prompts are cut");
+                    "required: the model to train on, a Diffusers folder of SD 1.x, SD 2.x or SDXL (the "
+                    "family is told from its "
+                    "files), or a hub id such as org/name that lies in the local Hugging Face cache");
+  group.works("v2", switch_form(settings.v2), "checks that the model is of Stable Diffusion 2.x");
+  group.works(
+      "v_parameterization", switch_form(settings.v_parameterization),
+      "checks that the model predicts v; decides where the model's files do not say what it predicts");
+  group.works(
+      "clip_skip", integer_form(settings.clip_skip, {.lowest = 1}, "none"),
+      "takes the text encoder's N-th layer from the end: 1 the last, 2 the one before; SD 1.x and 2.x");
+  group.works("max_token_length", integer_choice_form(settings.max_token_length, {75, 150, 225}),
+              "prompt tokens that are read, in chunks of 75; longer prompts are cut");
   group.later("tokenizer_cache_dir", unbound_form(ValueKind::kText, "", "DIR"),
               "where to look for the tokenizer of a model that comes without one",
               "the tokenizer in the model's folder is");

@@ -182,6 +182,16 @@ Form word_form(ValueKind kind, std::vector<std::string> works, std::vector<std::
   return form;
 }
 
+Form integer_choice_form(int64_t& target, std::vector<int64_t> values) {
+  std::vector<std::string> words;
+  for (const int64_t value : values) words.push_back(std::to_string(value));
+  auto store = [&target, values](size_t index) { target = values[index]; };
+  auto load = [&target, values] {
+    return static_cast<size_t>(std::ranges::find(values, target) - values.begin());
+  };
+  return word_form(ValueKind::kInteger, std::move(words), {}, Case::kMatters, {store, load});
+}
+
 Form only_form(ValueKind kind, std::string value, std::vector<std::string> later, Case letters) {
   return word_form(kind, {std::move(value)}, std::move(later), letters,
                    {[](size_t) {}, [] { return size_t{0}; }});

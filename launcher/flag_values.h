@@ -56,6 +56,9 @@ Form choice_form(Enumeration& target, const std::vector<std::pair<std::string, E
   return word_form(ValueKind::kText, std::move(names), std::move(later), Case::kMatters, {store, load});
 }
 
+// One of some whole numbers.
+Form integer_choice_form(int64_t& target, std::vector<int64_t> values);
+
 // Nothing to store: this version takes one value only.
 Form only_form(ValueKind kind, std::string value, std::vector<std::string> later,
                Case letters = Case::kMatters);

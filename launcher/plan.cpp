@@ -6,10 +6,10 @@
 #include "config/prompt_file.h"
 #include "core/log.h"
 #include "launcher/flag_table.h"
+#include "launcher/open_model.h"
 #include "launcher/subcommand.h"
 #include "lora/lora_file.h"
 #include "report/plan_report.h"
-#include "train/model_folder.h"
 #include "train/shared_files.h"
 
 namespace leco {
@@ -26,7 +26,9 @@ int64_t count_numbers(FileSource& files, const std::string& path) {
 }
 
 UNetSizes sizes_of(const UNetConfig& config) {
-  UNetSizes sizes{.channels = config.block_out_channels, .layers_per_block = config.layers_per_block};
+  UNetSizes sizes{.channels = config.block_out_channels,
+                  .middle_depth = config.transformer_depth.back(),
+                  .layers_per_block = config.layers_per_block};
   for (size_t level = 0; level < config.levels(); ++level)
     sizes.transformer_depth.push_back(config.down_attends[level] ? config.transformer_depth[level] : 0);
   return sizes;
@@ -34,7 +36,7 @@ UNetSizes sizes_of(const UNetConfig& config) {
 
 // Names and shapes of a model's weights are read and checked, the weights themselves are not.
 void add_model(PlanReport& report, const TrainSettings& settings, FileSource& files) {
-  const ModelFolder model(files, settings.pretrained_model_name_or_path);
+  const ModelFolder model = open_model(settings, files);
   const std::unique_ptr<UNet> unet = model.load_unet({.device = torch::kMeta});
   LoraNetwork network(*unet, {.rank = settings.network_dim, .alpha = settings.alpha()}, kExampleSeed);
   if (!settings.network_weights.empty()) load_lora(network, files.open_safetensors(settings.network_weights));
@@ -42,9 +44,10 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
   for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
 
   ModelSizes sizes{.unet = sizes_of(model.unet_config()), .lora_parameters = network.weights().numel()};
-  const std::vector<std::string> weights = model.weight_files();  // the U-Net's, the text encoder's
+  const std::vector<std::string> weights = model.weight_files();  // the U-Net's, then the text encoders'
   sizes.unet.parameters = count_numbers(files, model.path() + "/" + weights[0]);
-  sizes.text_parameters = count_numbers(files, model.path() + "/" + weights[1]);
+  for (size_t i = 1; i < weights.size(); ++i)
+    sizes.text_parameters += count_numbers(files, model.path() + "/" + weights[i]);
   report.memory = estimate_memory(sizes, report.plan, report.pairs, report.ranks);
 }
 

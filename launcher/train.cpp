@@ -11,6 +11,7 @@
 #include "config/prompt_file.h"
 #include "core/log.h"
 #include "launcher/flag_table.h"
+#include "launcher/open_model.h"
 #include "launcher/process.h"
 #include "launcher/reporter.h"
 #include "launcher/resolve.h"
@@ -56,7 +57,7 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
   PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
   TrainJob job{.settings = parsed.settings,
                .pairs = std::move(prompts.pairs),
-               .model = ModelFolder(files, parsed.settings.pretrained_model_name_or_path),
+               .model = open_model(parsed.settings, files),
                .device = device_of_rank(parsed.settings.device, world)};
   check_weights(job.settings, job.model, files);
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
@@ -64,14 +65,18 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
   resolve(job.settings, world, job.device);
   do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));
-  job.embeddings = encode_prompts(files, job.model.path(), prompts_of(job.pairs), job.device);
-  for (const std::string& notice : parsed.notices) log::warning(notice);
-  for (const std::string& notice : prompts.notices) log::warning(notice);
+  job.embeddings =
+      encode_prompts(job.model.open_text_encoders(), text_settings(job.settings, job.model.family()),
+                     prompts_of(job.pairs), job.device);
+  for (const auto& notices :
+       {parsed.notices, prompts.notices, family_notices(job.settings, job.pairs, job.model.family())})
+    for (const std::string& notice : notices) log::warning(notice);
   return job;
 }
 
 void announce(const TrainJob& job, const World& world) {
   log::info("effective settings" + aligned_table(effective_settings(job.settings)));
+  log::info(fmt::format("model: {}, from {}", job.model.description(), job.model.path()));
   log::info(fmt::format("{} prompt pairs, {} items a step over {} {} on {}", job.pairs.size(),
                         *job.settings.pairs_per_step, world.size(), world.size() == 1 ? "rank" : "ranks",
                         describe_device(job.device)));
@@ -112,6 +117,7 @@ void run(const TrainJob& job, World& world, FileSource& files) {
     const Provenance provenance{.settings = job.settings,
                                 .pairs = job.pairs,
                                 .effective = result_settings(job.settings),
+                                .family = job.model.family(),
                                 .prediction = job.model.prediction(),
                                 .device = describe_device(job.device)};
     reporter.emplace(network, provenance, digest_in_background(job.model, job.settings));

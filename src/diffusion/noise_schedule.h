@@ -13,6 +13,10 @@ enum class Prediction {
   kV
 };  // what the U-Net predicts: the noise, or v = sqrt(ᾱ)·noise − sqrt(1 − ᾱ)·x0
 
+constexpr const char* prediction_name(Prediction prediction) {
+  return prediction == Prediction::kEpsilon ? "epsilon" : "v";
+}
+
 class NoiseSchedule {
  public:
   NoiseSchedule();

@@ -1,7 +1,7 @@
 // From noise to the partly denoised latents x_k, with classifier-free guidance. No gradient is kept.
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <vector>
 
 #include "diffusion/ddpm.h"
@@ -18,6 +18,8 @@ struct RolloutBatch {
   torch::Tensor negatives = {};          // (G, 77, D); undefined where guidance has no second half to compute
   std::vector<double> multipliers = {};  // (G): the LoRA's strength
   int64_t samples = 1;                   // B
+  // SDXL: of the negatives, where there are any, then of the prompts.
+  std::optional<AddedConditioning> added = {};
 };
 
 // x_k of every sample, (R, 4, h, w). Prediction: negative + guidance·(prompt − negative), LoRA on.

@@ -1,13 +1,13 @@
 #include "lora/lora_module.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace leco {
 
 using torch::Tensor;
 
 LoraModule::LoraModule(Site site, Tensor down, Tensor up)
-    : site_(site), down_(std::move(down)), up_(std::move(up)) {}
+    : site_(std::move(site)), down_(std::move(down)), up_(std::move(up)) {}
 
 void LoraModule::add_delta(Tensor& output, const Tensor& input, const AdapterPass& pass) const {
   Tensor low = at::linear(input, down_);  // (B·L, rank)
@@ -21,12 +21,6 @@ void LoraModule::add_delta(Tensor& output, const Tensor& input, const AdapterPas
   const double multiplier = pass.multipliers.defined() ? 1.0 : pass.multiplier;
   output.addmm_(low, up_.t(), /*beta=*/1,
                 /*alpha=*/multiplier * site_.alpha / static_cast<double>(site_.rank));
-}
-
-std::string LoraModule::file_name() const {
-  std::string name = "lora_unet_" + site_.layer->name();
-  std::ranges::replace(name, '.', '_');
-  return name;
 }
 
 }  // namespace leco

@@ -12,8 +12,9 @@ namespace leco {
 class LoraModule final : public Adapter {
  public:
   struct Site {
-    int64_t index;        // position among this LoRA's modules: part of the random contract
-    const Linear* layer;  // what it is attached to
+    int64_t index;          // position among this LoRA's modules: part of the random contract
+    const Linear* layer;    // what it is attached to
+    std::string file_name;  // "lora_unet_down_blocks_0_…": its name in LoRA files
     int64_t rank;
     double alpha;
   };
@@ -26,7 +27,7 @@ class LoraModule final : public Adapter {
   const torch::Tensor& down() const { return down_; }
   const torch::Tensor& up() const { return up_; }
   bool is_convolution() const { return site_.layer->shape().stored == Linear::Stored::kConv1x1; }
-  std::string file_name() const;  // "lora_unet_down_blocks_0_…": its name in LoRA files
+  const std::string& file_name() const { return site_.file_name; }
 
  private:
   Site site_;

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/philox.h"
+#include "lora/module_names.h"
 
 namespace leco {
 namespace {
@@ -31,6 +32,7 @@ LoraNetwork::LoraNetwork(UNet& unet, Shape shape, uint64_t seed)
   weights_ = at::zeros({count}, options);
   gradients_ = at::zeros({count}, options);
 
+  const Family family = family_of(unet.config());
   int64_t offset = 0;
   for (Linear* layer : layers_) {
     const auto index = static_cast<int64_t>(modules_.size());
@@ -40,8 +42,13 @@ LoraNetwork::LoraNetwork(UNet& unet, Shape shape, uint64_t seed)
     weights_.narrow(0, offset, shape.rank * in)
         .view({shape.rank, in})
         .copy_(initial_down(seed, index, shape.rank, in));
-    modules_.push_back(
-        std::make_unique<LoraModule>(LoraModule::Site{index, layer, shape.rank, shape.alpha}, down, up));
+    modules_.push_back(std::make_unique<LoraModule>(
+        LoraModule::Site{.index = index,
+                         .layer = layer,
+                         .file_name = lora_file_name(layer->name(), family, unet.config().layers_per_block),
+                         .rank = shape.rank,
+                         .alpha = shape.alpha},
+        down, up));
     layer->attach(modules_.back().get());
     offset += shape.rank * (in + out);
   }

@@ -17,12 +17,13 @@ Tensor gelu_of_temporary(Tensor x) {
 
 }  // namespace
 
-Attention::Attention(const WeightScope& scope, int64_t features, int64_t context_features, int64_t heads)
-    : heads_(heads),
-      to_q_(scope / "to_q", {.in = features, .out = features, .bias = false}),
-      to_k_(scope / "to_k", {.in = context_features, .out = features, .bias = false}),
-      to_v_(scope / "to_v", {.in = context_features, .out = features, .bias = false}),
-      to_out_(scope / "to_out.0", {.in = features, .out = features}) {}
+Attention::Attention(const WeightScope& scope, const TransformerShape& shape, int64_t context_features)
+    : heads_(shape.heads),
+      upcast_(shape.upcast_attention),
+      to_q_(scope / "to_q", {.in = shape.channels, .out = shape.channels, .bias = false}),
+      to_k_(scope / "to_k", {.in = context_features, .out = shape.channels, .bias = false}),
+      to_v_(scope / "to_v", {.in = context_features, .out = shape.channels, .bias = false}),
+      to_out_(scope / "to_out.0", {.in = shape.channels, .out = shape.channels}) {}
 
 Tensor Attention::split_heads(const Tensor& x) const {
   return x.view({x.size(0), x.size(1), heads_, -1}).transpose(1, 2);  // (B, L, C) → (B, heads, L, C/heads)
@@ -32,9 +33,17 @@ KeysValues Attention::project(const Tensor& context, const AdapterPass& pass) co
   return {split_heads(to_k_(context, pass)), split_heads(to_v_(context, pass))};
 }
 
+Tensor Attention::mix(const Tensor& queries, const KeysValues& context) const {
+  const auto type = queries.scalar_type();
+  if (!upcast_ || !c10::isReducedFloatingType(type))
+    return at::scaled_dot_product_attention(queries, context.keys, context.values);
+  const auto longer = [](const Tensor& x) { return x.to(torch::kFloat32); };
+  return at::scaled_dot_product_attention(longer(queries), longer(context.keys), longer(context.values))
+      .to(type);
+}
+
 Tensor Attention::operator()(const Tensor& x, const KeysValues& context, const AdapterPass& pass) const {
-  const Tensor queries = split_heads(to_q_(x, pass));
-  const Tensor mixed = at::scaled_dot_product_attention(queries, context.keys, context.values);
+  const Tensor mixed = mix(split_heads(to_q_(x, pass)), context);
   return to_out_(mixed.transpose(1, 2).reshape(x.sizes()), pass);
 }
 
@@ -46,8 +55,8 @@ TransformerBlock::TransformerBlock(const WeightScope& scope, const TransformerSh
     : norm1_(scope / "norm1", shape.channels),
       norm2_(scope / "norm2", shape.channels),
       norm3_(scope / "norm3", shape.channels),
-      attn1_(scope / "attn1", shape.channels, shape.channels, shape.heads),
-      attn2_(scope / "attn2", shape.channels, shape.context_features, shape.heads),
+      attn1_(scope / "attn1", shape, shape.channels),
+      attn2_(scope / "attn2", shape, shape.context_features),
       ff_in_(scope / "ff.net.0.proj", {.in = shape.channels, .out = 8 * shape.channels}),
       ff_out_(scope / "ff.net.2", {.in = 4 * shape.channels, .out = shape.channels}) {}
 

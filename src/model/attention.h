@@ -18,11 +18,12 @@ struct TransformerShape {
   int64_t depth = 1;
   int64_t norm_groups = 32;
   bool linear_projection = false;  // proj_in and proj_out stored as linear layers instead of 1×1 convolutions
+  bool upcast_attention = false;   // scores in float32 where the layers compute in a shorter type
 };
 
 class Attention {
  public:
-  Attention(const WeightScope& scope, int64_t features, int64_t context_features, int64_t heads);
+  Attention(const WeightScope& scope, const TransformerShape& shape, int64_t context_features);
   KeysValues project(const torch::Tensor& context,
                      const AdapterPass& pass) const;  // (B, L, context_features)
   torch::Tensor operator()(const torch::Tensor& x, const KeysValues& context, const AdapterPass& pass) const;
@@ -30,7 +31,9 @@ class Attention {
 
  private:
   torch::Tensor split_heads(const torch::Tensor& x) const;
+  torch::Tensor mix(const torch::Tensor& queries, const KeysValues& context) const;
   int64_t heads_;
+  bool upcast_;
   Linear to_q_, to_k_, to_v_, to_out_;
 };
 

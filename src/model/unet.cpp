@@ -1,35 +1,18 @@
 #include "model/unet.h"
 
-#include <cmath>
-
+#include "core/error.h"
 #include "model/to_device.h"
 
 namespace leco {
-namespace {
 
 using torch::Tensor;
-
-FrozenLinear load_linear(const WeightScope& scope, int64_t in, int64_t out) {
-  return {scope.take("weight", {out, in}), scope.take("bias", {out})};
-}
-
-Tensor sinusoid_frequencies(int64_t channels, torch::Device device) {
-  const int64_t half = channels / 2;
-  const Tensor exponent =
-      at::arange(half, torch::kFloat32) * (-std::log(10000.0)) / static_cast<double>(half);
-  return exponent.exp().to(device);
-}
-
-}  // namespace
 
 UNet::UNet(const UNetConfig& config, StateDict& weights, Placement placement)
     : config_(config),
       placement_(placement),
-      frequencies_(sinusoid_frequencies(config.block_out_channels[0], placement.device)),
-      time_linear_1_(load_linear({weights, placement, "time_embedding.linear_1"},
-                                 config.block_out_channels[0], config.time_features())),
-      time_linear_2_(load_linear({weights, placement, "time_embedding.linear_2"}, config.time_features(),
-                                 config.time_features())),
+      time_waves_(config.block_out_channels[0], placement.device),
+      time_embedding_({weights, placement, "time_embedding"}, config.block_out_channels[0],
+                      config.time_features()),
       conv_in_(
           load_conv({weights, placement, "conv_in"}, config.in_channels, config.block_out_channels[0], 3)),
       mid_block_({weights, placement, "mid_block"}, config),
@@ -37,6 +20,11 @@ UNet::UNet(const UNetConfig& config, StateDict& weights, Placement placement)
                      config.norm_num_groups, config.norm_eps),
       conv_out_(
           load_conv({weights, placement, "conv_out"}, config.block_out_channels[0], config.out_channels, 3)) {
+  if (const auto& added = config.added_embedding) {
+    size_waves_.emplace(added->size_features, placement.device);
+    added_embedding_.emplace(WeightScope(weights, placement, "add_embedding"), added->input_features,
+                             config.time_features());
+  }
   for (size_t i = 0; i < config.levels(); ++i) {
     const std::string index = std::to_string(i);
     down_blocks_.emplace_back(WeightScope(weights, placement, "down_blocks." + index), config, i);
@@ -51,11 +39,21 @@ void UNet::for_each_level(Visit visit) const {
   for (const UpBlock& block : up_blocks_) visit(block);
 }
 
-TimeFeatures UNet::embed_time(const Tensor& timesteps) const {
-  const Tensor angles =
-      to_device(timesteps.to(torch::kFloat32), placement_.device).unsqueeze(1) * frequencies_;
-  const Tensor waves = at::cat({angles.cos(), angles.sin()}, 1).to(placement_.dtype);
-  const Tensor activated = at::silu(time_linear_2_(at::silu(time_linear_1_(waves))));
+// Each prompt's pooled text and the sinusoids of its six sizes, through the added layers: (P, time_features).
+Tensor UNet::embed_added(const AddedConditioning& added) const {
+  const int64_t prompts = added.pooled.size(0);
+  LECO_ASSERT(added.pooled.size(1) == config_.added_embedding->pooled_features());
+  LECO_ASSERT(added.sizes.size(0) == prompts && added.sizes.size(1) == AddedEmbeddingConfig::kSizes);
+  const Tensor sizes = (*size_waves_)(added.sizes.flatten()).view({prompts, -1});
+  return (*added_embedding_)(
+      at::cat({to_device(added.pooled, placement_.device), sizes}, 1).to(placement_.dtype));
+}
+
+TimeFeatures UNet::embed_time(const Tensor& timesteps, const AddedConditioning* added) const {
+  LECO_ASSERT((added != nullptr) == config_.added_embedding.has_value());
+  Tensor embedded = time_embedding_(time_waves_(timesteps).to(placement_.dtype));
+  if (added) embedded = (embedded.unsqueeze(1) + embed_added(*added)).flatten(0, 1);
+  const Tensor activated = at::silu(embedded);
   TimeFeatures features;
   for_each_level([&](const Level& level) {
     for (const Resnet& resnet : level.resnets) features.push_back(resnet.project_time(activated));
@@ -100,6 +98,17 @@ TimeFeatures time_row(const TimeFeatures& features, int64_t index) {
   TimeFeatures row;
   for (const Tensor& rows : features) row.push_back(rows.narrow(0, index, 1));
   return row;
+}
+
+TimeFeatures join_rows(const std::vector<TimeFeatures>& features) {
+  if (features.size() == 1) return features.front();
+  TimeFeatures joined;
+  for (size_t resnet = 0; resnet < features.front().size(); ++resnet) {
+    std::vector<Tensor> rows;
+    for (const TimeFeatures& part : features) rows.push_back(part[resnet]);
+    joined.push_back(at::cat(rows));
+  }
+  return joined;
 }
 
 TextFeatures repeat_rows(const TextFeatures& features, int64_t copies) {

@@ -20,7 +20,8 @@ Transformer load_transformer(const WeightScope& scope, const UNetConfig& config,
            .context_features = config.cross_attention_dim,
            .depth = config.transformer_depth[level],
            .norm_groups = config.norm_num_groups,
-           .linear_projection = config.use_linear_projection}};
+           .linear_projection = config.use_linear_projection,
+           .upcast_attention = config.upcast_attention}};
 }
 
 }  // namespace

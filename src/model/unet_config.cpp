@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "core/error.h"
 
@@ -33,10 +33,16 @@ class ConfigReader {
     }
   }
 
-  // A key that, where present, must have this value.
-  void expect(const std::string& key, const json& value) const {
-    if (config_.contains(key) && config_[key] != value) refuse(key, value.dump());
+  // A key that, where present, must have one of these values.
+  void expect(const std::string& key, const std::vector<json>& values) const {
+    if (!config_.contains(key) || std::ranges::find(values, config_[key]) != values.end()) return;
+    std::string wanted;
+    for (const json& value : values) wanted += (wanted.empty() ? "" : " or ") + value.dump();
+    refuse(key, wanted);
   }
+
+  // False where the key is missing or null.
+  bool flag(const std::string& key) const { return has(key) && get<bool>(key, "true or false"); }
 
   // One number for all levels, or a list of one a level.
   std::vector<int64_t> per_level(const std::string& key, size_t levels) const {
@@ -54,39 +60,39 @@ class ConfigReader {
   json config_;
 };
 
-// Variants of the architecture that no Stable Diffusion 1 model uses: each would change what is computed.
+// Variants of the architecture that no model of the three families uses: each would change what is computed.
 void refuse_other_architectures(const ConfigReader& config) {
-  const std::vector<std::pair<const char*, json>> only = {
-      {"act_fn", "silu"},
-      {"addition_embed_type", nullptr},
-      {"attention_type", "default"},
-      {"center_input_sample", false},
-      {"class_embed_type", nullptr},
-      {"conv_in_kernel", 3},
-      {"conv_out_kernel", 3},
-      {"cross_attention_norm", nullptr},
-      {"downsample_padding", 1},
-      {"dual_cross_attention", false},
-      {"encoder_hid_dim", nullptr},
-      {"encoder_hid_dim_type", nullptr},
-      {"flip_sin_to_cos", true},
-      {"freq_shift", 0},
-      {"mid_block_scale_factor", 1},
-      {"mid_block_type", "UNetMidBlock2DCrossAttn"},
-      {"num_class_embeds", nullptr},
-      {"only_cross_attention", false},
-      {"resnet_out_scale_factor", 1.0},
-      {"resnet_skip_time_act", false},
-      {"resnet_time_scale_shift", "default"},
-      {"reverse_transformer_layers_per_block", nullptr},
-      {"time_cond_proj_dim", nullptr},
-      {"time_embedding_act_fn", nullptr},
-      {"time_embedding_dim", nullptr},
-      {"time_embedding_type", "positional"},
-      {"timestep_post_act", nullptr},
-      {"upcast_attention", false},
+  const std::vector<std::pair<const char*, std::vector<json>>> only = {
+      {"act_fn", {"silu"}},
+      {"addition_embed_type", {nullptr, "text_time"}},
+      {"attention_type", {"default"}},
+      {"center_input_sample", {false}},
+      {"class_embed_type", {nullptr}},
+      {"conv_in_kernel", {3}},
+      {"conv_out_kernel", {3}},
+      {"cross_attention_norm", {nullptr}},
+      {"downsample_padding", {1}},
+      {"dual_cross_attention", {false}},
+      {"encoder_hid_dim", {nullptr}},
+      {"encoder_hid_dim_type", {nullptr}},
+      {"flip_sin_to_cos", {true}},
+      {"freq_shift", {0}},
+      {"mid_block_only_cross_attention", {nullptr, false}},
+      {"mid_block_scale_factor", {1}},
+      {"mid_block_type", {"UNetMidBlock2DCrossAttn"}},
+      {"num_class_embeds", {nullptr}},
+      {"only_cross_attention", {false}},
+      {"resnet_out_scale_factor", {1.0}},
+      {"resnet_skip_time_act", {false}},
+      {"resnet_time_scale_shift", {"default"}},
+      {"reverse_transformer_layers_per_block", {nullptr}},
+      {"time_cond_proj_dim", {nullptr}},
+      {"time_embedding_act_fn", {nullptr}},
+      {"time_embedding_dim", {nullptr}},
+      {"time_embedding_type", {"positional"}},
+      {"timestep_post_act", {nullptr}},
   };
-  for (const auto& [key, value] : only) config.expect(key, value);
+  for (const auto& [key, values] : only) config.expect(key, values);
 }
 
 std::vector<bool> attending(const ConfigReader& config, const char* key, const std::string& with,
@@ -98,6 +104,19 @@ std::vector<bool> attending(const ConfigReader& config, const char* key, const s
     attends.push_back(type == with);
   }
   return attends;
+}
+
+std::optional<AddedEmbeddingConfig> added_embedding(const ConfigReader& config) {
+  if (!config.has("addition_embed_type")) return std::nullopt;
+  const AddedEmbeddingConfig added{
+      .size_features = config.get<int64_t>("addition_time_embed_dim", "a number"),
+      .input_features = config.get<int64_t>("projection_class_embeddings_input_dim", "a number")};
+  if (added.size_features < 2 || added.size_features % 2 != 0)
+    config.refuse("addition_time_embed_dim", "a positive even number");
+  if (added.pooled_features() < 1)
+    config.refuse("projection_class_embeddings_input_dim",
+                  fmt::format("more than six times addition_time_embed_dim ({})", added.size_features));
+  return added;
 }
 
 void check_consistency(const ConfigReader& config, const UNetConfig& unet) {
@@ -145,10 +164,16 @@ UNetConfig parse_unet_config(const std::string& text, const std::string& origin)
   unet.transformer_depth = config.has("transformer_layers_per_block")
                                ? config.per_level("transformer_layers_per_block", unet.levels())
                                : std::vector<int64_t>(unet.levels(), 1);
-  unet.use_linear_projection =
-      config.has("use_linear_projection") && config.get<bool>("use_linear_projection", "true or false");
+  unet.use_linear_projection = config.flag("use_linear_projection");
+  unet.upcast_attention = config.flag("upcast_attention");
+  unet.added_embedding = added_embedding(config);
   check_consistency(config, unet);
   return unet;
+}
+
+Family family_of(const UNetConfig& config) {
+  if (config.added_embedding) return Family::kSdxl;
+  return config.use_linear_projection ? Family::kSd2 : Family::kSd1;
 }
 
 }  // namespace leco

@@ -1,5 +1,7 @@
 #include "plan/item_draws.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -63,6 +65,21 @@ Resolution draw_resolution(const DrawSettings& settings, const PromptPair& pair,
   return {64 * (lowest + draws.integer(0, choices)), 64 * (lowest + draws.integer(1, choices))};
 }
 
+// A picture of one to three times the size, and where the size is cut from it.
+PictureCrop draw_crop(const DrawSettings& settings, const WorkItem& item) {
+  const Draws draws(settings.seed, {.purpose = Purpose::kCrop, .step = item.step, .item = item.index});
+  const double scale = 1 + 2 * draws.uniform(0);
+  const auto scaled = [scale](int64_t size) {
+    return static_cast<int64_t>(std::floor(static_cast<double>(size) * scale));
+  };
+  const auto corner = [&draws](uint64_t position, int64_t room) -> int64_t {
+    return draws.integer(position, static_cast<uint32_t>(std::max<int64_t>(room, 1)));
+  };
+  const Resolution& size = item.resolution;
+  const Resolution original = {scaled(size.height), scaled(size.width)};
+  return {original, corner(1, original.height - size.height), corner(2, original.width - size.width)};
+}
+
 }  // namespace
 
 std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector<PromptPair>& pairs,
@@ -70,13 +87,16 @@ std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector
   const auto chosen = draw_pairs(settings, static_cast<int64_t>(pairs.size()), step);
   std::vector<WorkItem> items;
   for (int64_t index = 0; index < settings.items; ++index) {
+    const PromptPair& pair = pairs[chosen[index]];
     const int64_t k = draw_rollout_length(settings, step, index);
-    items.push_back({.step = step,
+    WorkItem item = {.step = step,
                      .index = index,
                      .pair = chosen[index],
                      .k = k,
                      .timestep = 999 - k * 1000 / settings.denoising_steps,
-                     .resolution = draw_resolution(settings, pairs[chosen[index]], step, index)});
+                     .resolution = draw_resolution(settings, pair, step, index)};
+    item.crop = pair.dynamic_crops ? draw_crop(settings, item) : PictureCrop{item.resolution};
+    items.push_back(item);
   }
   return items;
 }

@@ -11,6 +11,14 @@
 
 namespace leco {
 
+// What SDXL is told of a picture beside the size it is to have: the size of the one it would have been cut
+// from, and the cut's corner. Pixels.
+struct PictureCrop {
+  Resolution original;
+  int64_t top = 0;
+  int64_t left = 0;
+};
+
 struct WorkItem {
   int64_t step = 0;       // from 0
   int64_t index = 0;      // within the step, from 0
@@ -18,6 +26,7 @@ struct WorkItem {
   int64_t k = 1;          // rollout length, 1 … K−1
   int64_t timestep = 0;   // t = 999 − ⌊k·1000/K⌋: what the predictions are conditioned on
   Resolution resolution;  // pixels
+  PictureCrop crop = {};  // the whole picture, unless the pair has dynamic_crops
 };
 
 // What the draws depend on, resolved.

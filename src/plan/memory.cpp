@@ -63,7 +63,7 @@ int64_t up_numbers(const UNetSizes& unet, size_t level) {
 
 int64_t middle_numbers(const UNetSizes& unet) {
   const int64_t channels = unet.channels.back();
-  return 2 * resnet_numbers(channels, channels) + transformer_numbers(channels, 1);
+  return 2 * resnet_numbers(channels, channels) + transformer_numbers(channels, unet.middle_depth);
 }
 
 // Of one sample that goes through without a graph: the skips, and the first level's temporaries.

@@ -1,6 +1,6 @@
 // How much memory a rank needs to train, from sizes alone. Fitted to measured peaks (VmHWM) on the CPU in
-// fp32: the toy model and a full-size SD 1.5 at 64 to 512 pixels came out within a tenth. On a GPU the same
-// parts lie in its memory, less the program itself.
+// fp32: the toy model at 64 to 768 pixels and a full-size SD 1.5 at 64 to 512 came out within a tenth. On a
+// GPU the same parts lie in its memory, less the program itself.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ struct UNetSizes {
   int64_t parameters = 0;
   std::vector<int64_t> channels = {};           // of each level, from the picture inwards
   std::vector<int64_t> transformer_depth = {};  // of each level; 0 where it has no transformers
+  int64_t middle_depth = 1;                     // of the transformer in the middle
   int64_t layers_per_block = 2;
 };
 

@@ -28,6 +28,16 @@ class ConfigReader {
     return value.get<int64_t>();
   }
 
+  int64_t size_or(const char* key, int64_t otherwise) const {
+    return config_.contains(key) ? size(key) : otherwise;
+  }
+
+  int64_t id_or(const char* key, int64_t otherwise) const {
+    if (!config_.contains(key)) return otherwise;
+    if (!at(key).is_number_unsigned()) reject(key, "the id of a token");
+    return at(key).get<int64_t>();
+  }
+
   double positive(const char* key) const {
     const json& value = at(key);
     if (!value.is_number() || !(value.get<double>() > 0)) reject(key, "a number above 0");
@@ -75,6 +85,8 @@ ClipTextConfig parse_clip_text_config(std::string_view json, const std::string& 
   config.max_position_embeddings = reader.size("max_position_embeddings");
   config.hidden_act = reader.activation("hidden_act");
   config.layer_norm_eps = reader.positive("layer_norm_eps");
+  config.projection_dim = reader.size_or("projection_dim", config.projection_dim);
+  config.eos_token_id = reader.id_or("eos_token_id", config.eos_token_id);
   if (config.hidden_size % config.num_attention_heads != 0) {
     reader.reject("num_attention_heads", fmt::format("a divisor of hidden_size ({})", config.hidden_size));
   }

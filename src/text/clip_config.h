@@ -21,10 +21,17 @@ struct ClipTextConfig {
   int64_t max_position_embeddings = 0;  // at least Tokenizer::kLength
   ClipActivation hidden_act = ClipActivation::kQuickGelu;
   double layer_norm_eps = 0;
+  int64_t projection_dim = 0;    // width of the pooled text; 0 where the file does not say it
+  int64_t eos_token_id = 49407;  // at which the pooled text is taken; kLegacyEnd has a rule of its own
+
+  // The value in files older than transformers 4.31, SDXL's among them: the end token is then the greatest id
+  // of a row.
+  static constexpr int64_t kLegacyEnd = 2;
 };
 
-// Every field is required, as a positive number or a known activation; keys that do not act on the hidden
-// states are not looked at. Throws usage errors that name `path` and the key.
+// Every field but the last two is required, as a positive number or a known activation; keys that act on
+// neither the hidden states nor the pooled text are not looked at. Throws usage errors that name `path` and
+// the key.
 ClipTextConfig parse_clip_text_config(std::string_view json, const std::string& path);
 
 }  // namespace leco

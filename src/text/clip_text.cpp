@@ -77,16 +77,21 @@ torch::Tensor ClipText::operator()(const torch::Tensor& ids) const {
 torch::Tensor ClipText::hidden_state(const torch::Tensor& ids, int64_t count) const {
   LECO_ASSERT(ids.dim() == 2 && ids.scalar_type() == torch::kInt64);
   LECO_ASSERT(ids.size(1) <= config_.max_position_embeddings);
-  LECO_ASSERT(count >= 0 && count <= config_.num_hidden_layers);
   const at::NoGradGuard no_grad;
-  torch::Tensor x =
-      at::embedding(token_embedding_, ids.to(device_)) + position_embedding_.narrow(0, 0, ids.size(1));
-  for (int64_t i = 0; i < count; ++i) {
+  return pass_layers(
+      at::embedding(token_embedding_, ids.to(device_)) + position_embedding_.narrow(0, 0, ids.size(1)), 0,
+      count);
+}
+
+torch::Tensor ClipText::pass_layers(torch::Tensor hidden, int64_t first, int64_t end) const {
+  LECO_ASSERT(first >= 0 && first <= end && end <= config_.num_hidden_layers);
+  const at::NoGradGuard no_grad;
+  for (int64_t i = first; i < end; ++i) {
     const Layer& layer = layers_[static_cast<size_t>(i)];
-    x = x + attention(norm(x, layer.layer_norm1), layer);
-    x = x + feed_forward(norm(x, layer.layer_norm2), layer);
+    hidden = hidden + attention(norm(hidden, layer.layer_norm1), layer);
+    hidden = hidden + feed_forward(norm(hidden, layer.layer_norm2), layer);
   }
-  return x;
+  return hidden;
 }
 
 torch::Tensor ClipText::final_norm(const torch::Tensor& hidden) const {

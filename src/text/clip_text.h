@@ -23,8 +23,10 @@ class ClipText {
   torch::Tensor operator()(const torch::Tensor& ids) const;
 
   // The parts of it, for families that stop earlier: hidden state after the first `count` layers (0: the
-  // embeddings), without the final norm; and that norm.
+  // embeddings), without the final norm; from there on, what layers `first` … `end` − 1 make of a hidden
+  // state; and the final norm.
   torch::Tensor hidden_state(const torch::Tensor& ids, int64_t count) const;  // (n, length, D)
+  torch::Tensor pass_layers(torch::Tensor hidden, int64_t first, int64_t end) const;
   torch::Tensor final_norm(const torch::Tensor& hidden) const;
 
   const ClipTextConfig& config() const { return config_; }

@@ -4,102 +4,141 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 #include <span>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "text/clip_projection.h"
 #include "text/clip_text.h"
 #include "text/tokenizer.h"
 
 namespace leco {
 namespace {
 
-std::optional<std::string> read_optional(FileSource& files, const std::string& path) {
-  return files.exists(path) ? std::optional(files.read(path)) : std::nullopt;
+using torch::Tensor;
+
+// Which hidden state a family takes as the context.
+struct HiddenChoice {
+  int64_t layers;  // that it has passed
+  bool final_norm;
+};
+
+HiddenChoice choose_hidden(const TextSettings& settings, const ClipTextConfig& config,
+                           const std::string& origin) {
+  const int64_t count = config.num_hidden_layers;
+  if (settings.kind == TextSettings::Kind::kSdxl) return {.layers = count - 1, .final_norm = false};
+  const int64_t skip = settings.clip_skip.value_or(1);
+  if (skip < 1 || skip > count + 1) {
+    throw_usage(
+        fmt::format("--clip_skip={} is not possible: '{}' has {} layers, so 1 (the last) to {} (before "
+                    "the first) are",
+                    skip, origin, count, count + 1));
+  }
+  return {.layers = count + 1 - skip, .final_norm = true};
 }
 
-Tokenizer read_tokenizer(FileSource& files, const std::string& folder) {
-  const std::string vocab = folder + "/vocab.json", merges = folder + "/merges.txt";
-  for (const std::string& path : {vocab, merges}) {
-    if (!files.exists(path)) {
-      throw_usage(fmt::format(
-          "no such file: '{}'; a Diffusers folder holds its tokenizer as vocab.json and merges.txt", path));
+// One text encoder of a model, for as long as prompts are encoded.
+class PromptEncoder {
+ public:
+  PromptEncoder(TextEncoderSource& source, const TextSettings& settings, bool pools, torch::Device device)
+      : origin_(source.weights.origin()),
+        tokenizer_folder_(source.tokenizer.folder),
+        chunks_(settings.max_token_length / Tokenizer::kMostTokens),
+        choice_(choose_hidden(settings, source.config, origin_)),
+        tokenizer_(source.tokenizer),
+        encoder_(source.config, source.weights, device, torch::kFloat32) {
+    if (pools) projection_.emplace(source.config, source.weights, device, torch::kFloat32);
+    const std::vector<std::string> left = source.weights.left();
+    if (left.empty()) return;
+    log::warning(fmt::format("'{}': {} tensors are not part of its text encoder and are not used: {}",
+                             origin_, left.size(), fmt::join(left, ", ")));
+  }
+
+  // `cut` holds the prompts of whose cut the user has been warned.
+  PromptEmbedding operator()(const std::string& prompt, std::set<std::string>& cut) const {
+    std::vector<int64_t> framed = ids_of(prompt, cut);
+    const Tensor ids = at::from_blob(framed.data(), {chunks_, Tokenizer::kLength}, torch::kInt64);
+    const Tensor hidden = encoder_.hidden_state(ids, choice_.layers);
+    PromptEmbedding result;
+    result.context = joined(choice_.final_norm ? encoder_.final_norm(hidden) : hidden);
+    if (projection_) result.pooled = pooled(ids, hidden);
+    return result;
+  }
+
+ private:
+  std::vector<int64_t> ids_of(const std::string& prompt, std::set<std::string>& cut) const {
+    const std::vector<int64_t> tokens = tokenizer_.tokens(prompt);
+    if (std::ssize(tokens) > most_tokens() && cut.insert(prompt).second) warn_of_cut(prompt, tokens);
+    std::vector<int64_t> ids = tokenizer_.framed(tokens, chunks_);
+    const int64_t greatest = std::ranges::max(ids), vocab_size = encoder_.config().vocab_size;
+    if (greatest >= vocab_size) {
+      throw_usage(
+          fmt::format("the prompt {:?} holds token {} ({:?}), but the vocab_size of '{}' is {}: it "
+                      "does not belong to the tokenizer '{}'",
+                      prompt, greatest, tokenizer_.text_of(std::span(&greatest, 1)), origin_, vocab_size,
+                      tokenizer_folder_));
     }
+    return ids;
   }
-  return Tokenizer({.folder = folder,
-                    .vocab_json = files.read(vocab),
-                    .merges_txt = files.read(merges),
-                    .tokenizer_config_json = read_optional(files, folder + "/tokenizer_config.json"),
-                    .special_tokens_map_json = read_optional(files, folder + "/special_tokens_map.json"),
-                    .added_tokens_json = read_optional(files, folder + "/added_tokens.json")});
-}
 
-std::string weights_path(FileSource& files, const std::string& folder) {
-  const std::string path = folder + "/model.safetensors";
-  if (files.exists(path)) return path;
-  for (const char* other : {"pytorch_model.bin", "model.fp16.safetensors", "pytorch_model.fp16.bin"}) {
-    if (!files.exists(folder + "/" + other)) continue;
-    const bool is_pickle = std::string_view(other).ends_with(".bin");
-    throw_usage(fmt::format("'{}' is missing: the folder holds only '{}'; {}", path, other,
-                            is_pickle ? "convert it (in Python: CLIPTextModel.from_pretrained(folder)"
-                                        ".save_pretrained(folder, safe_serialization=True))"
-                                      : "rename it to model.safetensors"));
+  void warn_of_cut(const std::string& prompt, std::span<const int64_t> tokens) const {
+    constexpr int64_t kMostChunks = 3;
+    log::warning(fmt::format("the prompt {:?} has {} tokens, {} more than fit; cut: {:?}{}", prompt,
+                             tokens.size(), std::ssize(tokens) - most_tokens(),
+                             tokenizer_.text_of(tokens.subspan(static_cast<size_t>(most_tokens()))),
+                             chunks_ < kMostChunks ? "; a greater --max_token_length reads more" : ""));
   }
-  throw_usage(fmt::format("no such file: '{}'", path));
-}
 
-ClipText read_clip_text(FileSource& files, const std::string& folder, torch::Device device) {
-  const std::string config_path = folder + "/config.json";
-  const ClipTextConfig config = parse_clip_text_config(files.read(config_path), config_path);
-  StateDict weights = files.open_safetensors(weights_path(files, folder));
-  ClipText encoder(config, weights, device, torch::kFloat32);
-  const std::vector<std::string> left = weights.left();
-  if (!left.empty()) {
-    log::warning(fmt::format("'{}': {} tensors are not part of a CLIP text encoder and are not used: {}",
-                             weights.origin(), left.size(), fmt::join(left, ", ")));
+  // (chunks, 77, D) → (75 · chunks + 2, D): the first start, what each chunk says, the last end.
+  static Tensor joined(const Tensor& hidden) {
+    const int64_t last = Tokenizer::kLength - 1;
+    if (hidden.size(0) == 1) return hidden.squeeze(0);
+    return at::cat({hidden[0].narrow(0, 0, 1), hidden.narrow(1, 1, Tokenizer::kMostTokens).flatten(0, 1),
+                    hidden[-1].narrow(0, last, 1)});
   }
-  return encoder;
-}
 
-void warn_of_cut(const std::string& prompt, const Tokenizer& tokenizer, std::span<const int64_t> tokens) {
-  log::warning(fmt::format("the prompt {:?} has {} tokens, {} more than fit; cut: {:?}", prompt,
-                           tokens.size(), tokens.size() - Tokenizer::kMostTokens,
-                           tokenizer.text_of(tokens.subspan(Tokenizer::kMostTokens))));
-}
-
-std::vector<int64_t> ids_of(const std::string& prompt, const Tokenizer& tokenizer,
-                            const ClipTextConfig& config) {
-  const std::vector<int64_t> tokens = tokenizer.tokens(prompt);
-  if (static_cast<int64_t>(tokens.size()) > Tokenizer::kMostTokens) warn_of_cut(prompt, tokenizer, tokens);
-  std::vector<int64_t> ids = tokenizer.framed(tokens);
-  if (const int64_t greatest = std::ranges::max(ids); greatest >= config.vocab_size) {
-    throw_usage(fmt::format(
-        "the prompt {:?} holds token {} ({:?}), but the text encoder's vocab_size is {}: tokenizer/ "
-        "and text_encoder/ do not belong together",
-        prompt, greatest, tokenizer.text_of(std::span(&greatest, 1)), config.vocab_size));
+  // Of the first chunk, as in sd-scripts. `hidden` goes the rest of its way.
+  Tensor pooled(const Tensor& ids, const Tensor& hidden) const {
+    const Tensor last = encoder_.final_norm(
+        encoder_.pass_layers(hidden.narrow(0, 0, 1), choice_.layers, encoder_.config().num_hidden_layers));
+    return (*projection_)(ids.narrow(0, 0, 1), last).squeeze(0);
   }
-  return ids;
-}
+
+  int64_t most_tokens() const { return chunks_ * Tokenizer::kMostTokens; }
+
+  std::string origin_, tokenizer_folder_;
+  int64_t chunks_;
+  HiddenChoice choice_;
+  Tokenizer tokenizer_;
+  ClipText encoder_;
+  std::optional<ClipProjection> projection_;
+};
 
 }  // namespace
 
-const torch::Tensor& PromptEmbeddings::at(const std::string& prompt) const {
+const PromptEmbedding& PromptEmbeddings::at(const std::string& prompt) const {
   const auto found = by_prompt_.find(prompt);
   if (found == by_prompt_.end())
     throw Error(fmt::format("internal: the prompt {:?} was not encoded", prompt));
   return found->second;
 }
 
-PromptEmbeddings encode_prompts(FileSource& files, const std::string& model_folder,
+PromptEmbeddings encode_prompts(std::vector<TextEncoderSource> encoders, const TextSettings& settings,
                                 const std::vector<std::string>& prompts, torch::Device device) {
-  const Tokenizer tokenizer = read_tokenizer(files, model_folder + "/tokenizer");
-  const ClipText encoder = read_clip_text(files, model_folder + "/text_encoder", device);
-  std::map<std::string, torch::Tensor> embeddings;
-  for (const std::string& prompt : prompts) {
-    if (embeddings.contains(prompt)) continue;
-    std::vector<int64_t> ids = ids_of(prompt, tokenizer, encoder.config());
-    const torch::Tensor batch = at::from_blob(ids.data(), {1, Tokenizer::kLength}, torch::kInt64);
-    embeddings.emplace(prompt, encoder(batch).squeeze(0));
+  LECO_ASSERT(encoders.size() == (settings.kind == TextSettings::Kind::kSdxl ? 2u : 1u));
+  LECO_ASSERT(settings.max_token_length > 0 && settings.max_token_length % Tokenizer::kMostTokens == 0);
+  const std::set<std::string> distinct(prompts.begin(), prompts.end());
+  std::map<std::string, PromptEmbedding> embeddings;
+  std::set<std::string> cut;
+  for (size_t i = 0; i < encoders.size(); ++i) {
+    const PromptEncoder encode(encoders[i], settings, /*pools=*/i == 1, device);
+    for (const std::string& prompt : distinct) {
+      const PromptEmbedding part = encode(prompt, cut);
+      PromptEmbedding& whole = embeddings[prompt];
+      whole.context = i == 0 ? part.context : at::cat({whole.context, part.context}, -1);
+      whole.pooled = part.pooled;
+    }
   }
   return PromptEmbeddings(std::move(embeddings));
 }

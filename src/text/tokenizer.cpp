@@ -70,12 +70,28 @@ std::vector<int64_t> Tokenizer::tokens(std::string_view prompt) const {
   return ids;
 }
 
-std::vector<int64_t> Tokenizer::framed(std::span<const int64_t> tokens) const {
+std::vector<int64_t> Tokenizer::framed(std::span<const int64_t> tokens, int64_t chunks) const {
+  const std::vector<int64_t> row = one_row(tokens, chunks * kMostTokens);
+  if (chunks == 1) return row;
+  std::vector<int64_t> ids;
+  for (int64_t i = 0; i < chunks; ++i) {
+    const auto words = std::span(row).subspan(static_cast<size_t>(1 + i * kMostTokens), kMostTokens);
+    const bool ends_in_word = words.back() != special_.end && words.back() != special_.pad;
+    ids.push_back(special_.start);
+    ids.push_back(words.front() == special_.pad ? special_.end : words.front());
+    ids.insert(ids.end(), words.begin() + 1, words.end());
+    ids.push_back(ends_in_word ? special_.end : row.back());
+  }
+  return ids;
+}
+
+// Start, the first `most` tokens, end, padding: `most` + 2 ids.
+std::vector<int64_t> Tokenizer::one_row(std::span<const int64_t> tokens, int64_t most) const {
   std::vector<int64_t> ids{special_.start};
-  const auto kept = tokens.first(std::min(tokens.size(), static_cast<size_t>(kMostTokens)));
+  const auto kept = tokens.first(std::min(tokens.size(), static_cast<size_t>(most)));
   ids.insert(ids.end(), kept.begin(), kept.end());
   ids.push_back(special_.end);
-  ids.resize(kLength, special_.pad);
+  ids.resize(static_cast<size_t>(most + 2), special_.pad);
   return ids;
 }
 

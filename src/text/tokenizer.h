@@ -27,8 +27,11 @@ class Tokenizer {
   // All ids of a prompt, however many, without start and end. Throws a usage error for invalid UTF-8.
   std::vector<int64_t> tokens(std::string_view prompt) const;
 
-  // kLength ids around the first kMostTokens of `tokens`.
-  std::vector<int64_t> framed(std::span<const int64_t> tokens) const;
+  // The first kMostTokens · chunks of `tokens` as rows of kLength ids: start, kMostTokens, end. Rows of a
+  // long prompt are made as sd-scripts makes them: all tokens, end and padding are one row, cut into equal
+  // parts; a part gets a start in front and the row's last id behind, or the end token where a word stands
+  // before it; a part that begins with the padding token has the end token there.
+  std::vector<int64_t> framed(std::span<const int64_t> tokens, int64_t chunks = 1) const;  // chunks · kLength
 
   // The text that ids stand for, normalized as it was when they were made; for messages.
   std::string text_of(std::span<const int64_t> ids) const;
@@ -39,6 +42,7 @@ class Tokenizer {
     std::u32string text;
     int64_t id;
   };
+  std::vector<int64_t> one_row(std::span<const int64_t> tokens, int64_t most) const;
   static Found find_first(const std::vector<Pattern>& patterns, std::u32string_view text);
   void append_normalized(std::u32string_view text, std::vector<int64_t>& ids) const;
   void append_words(std::u32string_view text, std::vector<int64_t>& ids) const;

@@ -57,6 +57,26 @@ torch::ScalarType dtype_of(SavePrecision precision) {
   return torch::kFloat32;
 }
 
+// As sd-scripts names them.
+std::string base_model_version(const Provenance& from) {
+  if (from.family == Family::kSdxl) return "sdxl_base_v1-0";
+  const std::string version = from.family == Family::kSd2 ? "sd_v2" : "sd_v1";
+  return from.prediction == Prediction::kV ? version + "_v" : version;
+}
+
+// As Stability's ModelSpec names them.
+std::string architecture(const Provenance& from) {
+  if (from.family == Family::kSdxl) return "stable-diffusion-xl-v1-base/lora";
+  if (from.family == Family::kSd1) return "stable-diffusion-v1/lora";
+  return from.prediction == Prediction::kV ? "stable-diffusion-v2-768-v/lora"
+                                           : "stable-diffusion-v2-512/lora";
+}
+
+// Which code's spelling the file's keys follow.
+std::string implementation(const Provenance& from) {
+  return from.family == Family::kSdxl ? "https://github.com/Stability-AI/generative-models" : "diffusers";
+}
+
 void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t finished_steps) {
   const TrainSettings& settings = from.settings;
   metadata["ss_network_module"] = "networks.lora";
@@ -65,7 +85,7 @@ void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t fin
   metadata["ss_leco_prompt_count"] = std::to_string(from.pairs.size());
   metadata["ss_leco_prompts_file"] = std::filesystem::path(settings.prompts_file).filename().string();
   metadata["ss_leco_preview"] = first_pairs_json(from.pairs, kPreviewPairs);
-  metadata["ss_base_model_version"] = "sd_v1";
+  metadata["ss_base_model_version"] = base_model_version(from);
   metadata["ss_seed"] = std::to_string(*settings.seed);
   metadata["ss_steps"] = std::to_string(finished_steps);
   metadata["ss_learning_rate"] = fmt::format("{}", settings.base_lr());
@@ -78,8 +98,8 @@ void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t fin
 void add_modelspec_keys(Metadata& metadata, const Provenance& from) {
   const PromptPair& first = from.pairs.front();
   metadata["modelspec.sai_model_spec"] = "1.0.0";
-  metadata["modelspec.architecture"] = "stable-diffusion-v1/lora";
-  metadata["modelspec.implementation"] = "diffusers";
+  metadata["modelspec.architecture"] = architecture(from);
+  metadata["modelspec.implementation"] = implementation(from);
   metadata["modelspec.title"] = fmt::format("LECO of '{}'", first.target);
   metadata["modelspec.resolution"] = fmt::format("{}x{}", first.resolution.width, first.resolution.height);
   metadata["modelspec.prediction_type"] = from.prediction == Prediction::kEpsilon ? "epsilon" : "v";

@@ -10,6 +10,7 @@
 #include "diffusion/noise_schedule.h"
 #include "io/safetensors.h"
 #include "lora/lora_network.h"
+#include "model/family.h"
 
 namespace leco {
 
@@ -22,6 +23,7 @@ struct Provenance {
       effective;  // every setting that determines the result, as text
   std::vector<std::pair<std::string, std::string>> model_files =
       {};  // file within the model folder → SHA-256
+  Family family = Family::kSd1;
   Prediction prediction = Prediction::kEpsilon;
   std::string device;  // kind: "cpu", or the GPU's name
 };

@@ -9,32 +9,55 @@ namespace leco {
 namespace {
 
 constexpr const char* kUNetWeights = "unet/diffusion_pytorch_model.safetensors";
-constexpr const char* kTextWeights = "text_encoder/model.safetensors";
+
+struct Encoder {
+  const char* folder;
+  const char* tokenizer;
+};
+
+std::vector<Encoder> encoders_of(Family family) {
+  if (family == Family::kSdxl) return {{"text_encoder", "tokenizer"}, {"text_encoder_2", "tokenizer_2"}};
+  return {{"text_encoder", "tokenizer"}};
+}
 
 }  // namespace
 
-ModelFolder::ModelFolder(FileSource& files, std::string path) : files_(files), path_(std::move(path)) {
+ModelFolder::ModelFolder(FileSource& files, std::string path, ModelClaims claims)
+    : files_(files), path_(std::move(path)) {
   if (!files_.exists(path_))
     throw_usage(fmt::format("no such model: '{}' (a folder in Diffusers' layout is expected)", path_));
   const std::string config = path_ + "/unet/config.json";
   if (!files_.exists(config))
     throw_usage(
-        fmt::format("'{}' is no model folder in Diffusers' layout: it has no unet/config.json (single files, "
-                    ".ckpt and hub ids are not in this version)",
+        fmt::format("'{}' is no model folder in Diffusers' layout: it has no unet/config.json (single files "
+                    "and .ckpt are not in this version)",
                     path_));
-  if (files_.exists(path_ + "/text_encoder_2/config.json"))
-    throw_usage(fmt::format("'{}' is an SDXL model; this version trains SD 1.x", path_));
   unet_config_ = parse_unet_config(files_.read(config), config);
-  if (unet_config_.use_linear_projection)
-    throw_usage(
-        fmt::format("'{}' is an SD 2.x model (use_linear_projection); this version trains SD 1.x", path_));
+  family_ = family_of(unet_config_);
+  if (claims.v2 && family_ != Family::kSd2)
+    throw_usage(fmt::format("--v2: '{}' is an {} model; leave the flag out", path_, family_name(family_)));
+  prediction_ = read_prediction(claims);
+}
 
+Prediction ModelFolder::read_prediction(ModelClaims claims) const {
+  const Prediction claimed = claims.v_parameterization ? Prediction::kV : Prediction::kEpsilon;
   const std::string scheduler = path_ + "/scheduler/scheduler_config.json";
-  if (files_.exists(scheduler))
-    prediction_ = parse_prediction(files_.read(scheduler), scheduler);
-  else
+  if (!files_.exists(scheduler)) {
     log::warning(fmt::format(
-        "'{}' has no scheduler/scheduler_config.json; taken as an epsilon-prediction model", path_));
+        "'{}' has no scheduler/scheduler_config.json; taken as a model of {} prediction (as {} "
+        "--v_parameterization says)",
+        path_, prediction_name(claimed), claims.v_parameterization ? "the given" : "the missing"));
+    return claimed;
+  }
+  const Prediction read = parse_prediction(files_.read(scheduler), scheduler);
+  if (claims.v_parameterization && read != Prediction::kV)
+    throw_usage(fmt::format("--v_parameterization: {} says {} prediction; leave the flag out", scheduler,
+                            prediction_name(read)));
+  return read;
+}
+
+std::string ModelFolder::description() const {
+  return fmt::format("{}, {} prediction", family_name(family_), prediction_name(prediction_));
 }
 
 std::unique_ptr<UNet> ModelFolder::load_unet(Placement placement) const {
@@ -53,8 +76,30 @@ std::unique_ptr<UNet> ModelFolder::load_unet(Placement placement) const {
   return unet;
 }
 
+std::vector<TextEncoderSource> ModelFolder::open_text_encoders() const {
+  std::vector<TextEncoderSource> sources;
+  int64_t width = 0;
+  for (const auto& [folder, tokenizer] : encoders_of(family_)) {
+    sources.push_back(open_text_encoder(files_, path_, folder, tokenizer));
+    width += sources.back().config.hidden_size;
+  }
+  const auto expect = [&](const char* what, int64_t given, int64_t wanted) {
+    if (given != wanted)
+      throw_usage(fmt::format(
+          "'{}': the text encoders give {} {} features and the U-Net takes {}; they do not belong together",
+          path_, given, what, wanted));
+  };
+  expect("text", width, unet_config_.cross_attention_dim);
+  if (unet_config_.added_embedding)
+    expect("pooled", sources.back().config.projection_dim, unet_config_.added_embedding->pooled_features());
+  return sources;
+}
+
 std::vector<std::string> ModelFolder::weight_files() const {
-  return {kUNetWeights, kTextWeights};
+  std::vector<std::string> files = {kUNetWeights};
+  for (const Encoder& encoder : encoders_of(family_))
+    files.push_back(fmt::format("{}/model.safetensors", encoder.folder));
+  return files;
 }
 
 }  // namespace leco

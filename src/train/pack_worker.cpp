@@ -37,6 +37,14 @@ std::vector<int64_t> latent_shape(const WorkItem& item, int64_t samples) {
   return {samples, 4, item.resolution.height / 8, item.resolution.width / 8};
 }
 
+// As SDXL reads them: original height, width, crop top, left, target height, width.
+Tensor size_ids(const WorkItem& item) {
+  const auto& [original, top, left] = item.crop;
+  return at::tensor(
+      {original.height, original.width, top, left, item.resolution.height, item.resolution.width},
+      torch::kInt64);
+}
+
 void fill_normal(Tensor contiguous, const Draws& draws) {
   draws.fill_normal({contiguous.data_ptr<float>(), static_cast<size_t>(contiguous.numel())});
 }
@@ -48,10 +56,20 @@ PackWorker::PackWorker(Given given)
       sampler_(given.settings.max_denoising_steps, given.prediction),
       device_(given.unet.placement().device) {}
 
-Tensor PackWorker::embed(const std::vector<std::string>& prompts) const {
+Tensor PackWorker::embed(const Questions& questions) const {
   std::vector<Tensor> rows;
-  for (const std::string& prompt : prompts) rows.push_back(given_.embeddings.at(prompt));
+  for (const auto& [item, prompt] : questions) rows.push_back(given_.embeddings.at(prompt).context);
   return at::stack(rows);
+}
+
+std::optional<AddedConditioning> PackWorker::added(const Questions& questions) const {
+  if (!given_.unet.config().added_embedding) return std::nullopt;
+  std::vector<Tensor> pooled, sizes;
+  for (const auto& [item, prompt] : questions) {
+    pooled.push_back(given_.embeddings.at(prompt).pooled);
+    sizes.push_back(size_ids(*item));
+  }
+  return AddedConditioning{at::stack(pooled), at::stack(sizes)};
 }
 
 // Noise, and with a noise offset one shift a sample and channel: x += offset·n.
@@ -96,43 +114,59 @@ Tensor PackWorker::roll_out(const Pack& pack) const {
   RolloutBatch batch{.latents = initial_latents(pack),
                      .noise = sampler_noise(pack),
                      .samples = pair(pack.front()).batch_size};
-  std::vector<std::string> prompts, negatives;
+  Questions prompts, negatives;
   for (const WorkItem& item : pack) {
     batch.lengths.push_back(item.k);
     batch.multipliers.push_back(pair(item).multiplier);
-    prompts.push_back(pair(item).target);
-    negatives.push_back(pair(item).unconditional);
+    prompts.push_back({&item, pair(item).target});
+    negatives.push_back({&item, pair(item).unconditional});
   }
   batch.prompts = embed(prompts);
-  if (guided) batch.negatives = embed(negatives);
+  if (guided) {
+    batch.negatives = embed(negatives);
+    prompts.insert(prompts.begin(), negatives.begin(), negatives.end());
+  }
+  batch.added = added(prompts);
   return leco::roll_out(given_.unet, sampler_, batch, guidance);
 }
 
-// Each item's timestep, for as many rows as the item has in the batch; one row for all where they are equal.
-TimeFeatures PackWorker::time_of(const Pack& pack, const std::vector<int64_t>& rows_per_item) const {
+// The timestep of each question's item: one row for all where neither it nor anything else differs, else a
+// row for each sample.
+TimeFeatures PackWorker::time_of(const Questions& questions) const {
+  const int64_t samples = pair(*questions.front().item).batch_size;
+  const auto embed_time = [&](const std::vector<int64_t>& timesteps, const AddedConditioning* added) {
+    return given_.unet.embed_time(at::tensor(timesteps, torch::kInt64), added);
+  };
   std::vector<int64_t> timesteps;
-  for (size_t i = 0; i < pack.size(); ++i)
-    timesteps.insert(timesteps.end(), rows_per_item[i], pack[i].timestep);
+  for (const Question& question : questions)
+    timesteps.insert(timesteps.end(), samples, question.item->timestep);
   const bool all_equal = std::ranges::count(timesteps, timesteps[0]) == std::ssize(timesteps);
   if (all_equal) timesteps.resize(1);
-  return given_.unet.embed_time(at::tensor(timesteps, torch::kInt64));
+
+  const auto conditioning = added(questions);
+  if (!conditioning) return embed_time(timesteps, nullptr);
+  if (all_equal) return repeat_rows(embed_time(timesteps, &*conditioning), samples);
+  std::vector<TimeFeatures> rows;
+  for (const Question& question : questions) {
+    const auto of_question = added({question});
+    rows.push_back(embed_time({question.item->timestep}, &*of_question));
+  }
+  return repeat_rows(join_rows(rows), samples);
 }
 
 Tensor PackWorker::goal(const Pack& pack, const Tensor& x) const {
   const torch::NoGradGuard no_gradient;
   const int64_t samples = pair(pack.front()).batch_size;
   std::vector<FrozenPrompts> frozen;
-  std::vector<std::string> prompts;
-  std::vector<int64_t> rows_per_item;
+  Questions questions;
   std::vector<Tensor> latents;
   for (size_t i = 0; i < pack.size(); ++i) {
     const auto& distinct = frozen.emplace_back(pair(pack[i])).distinct;
-    prompts.insert(prompts.end(), distinct.begin(), distinct.end());
-    rows_per_item.push_back(std::ssize(distinct) * samples);
+    for (const std::string& prompt : distinct) questions.push_back({&pack[i], prompt});
     latents.insert(latents.end(), distinct.size(), x.narrow(0, static_cast<int64_t>(i) * samples, samples));
   }
-  const auto text = repeat_rows(given_.unet.project_text(embed(prompts), adapters_off()), samples);
-  const Tensor predicted = given_.unet(at::cat(latents), time_of(pack, rows_per_item), text, adapters_off());
+  const auto text = repeat_rows(given_.unet.project_text(embed(questions), adapters_off()), samples);
+  const Tensor predicted = given_.unet(at::cat(latents), time_of(questions), text, adapters_off());
 
   std::vector<Tensor> goals;
   const auto of_prompts = predicted.split(samples);  // (B, 4, h, w) for each prompt
@@ -153,11 +187,11 @@ Tensor PackWorker::goal(const Pack& pack, const Tensor& x) const {
 
 Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
   const int64_t samples = pair(pack.front()).batch_size;
-  std::vector<std::string> targets;
+  Questions targets;
   std::vector<double> multipliers;
   std::vector<int64_t> items;
   for (const WorkItem& item : pack) {
-    targets.push_back(pair(item).target);
+    targets.push_back({&item, pair(item).target});
     multipliers.push_back(pair(item).multiplier);
     items.push_back(item.index);
   }
@@ -173,7 +207,7 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
   const auto text = dropout.drops_neurons()
                         ? given_.unet.project_text(embed(targets).repeat_interleave(samples, 0), pass)
                         : repeat_rows(given_.unet.project_text(embed(targets), pass), samples);
-  return given_.unet(x, time_of(pack, std::vector<int64_t>(pack.size(), samples)), text, pass);
+  return given_.unet(x, time_of(targets), text, pass);
 }
 
 Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) const {

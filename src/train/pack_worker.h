@@ -2,6 +2,8 @@
 // function a line of it.
 #pragma once
 
+#include <optional>
+
 #include "config/settings.h"
 #include "diffusion/rollout.h"
 #include "plan/step_plan.h"
@@ -28,11 +30,18 @@ class PackWorker {
                        const torch::Tensor& y) const;  // (G), weights included
 
  private:
+  // A prompt that the U-Net is asked about for an item; its answers are rows of the batch, one a sample.
+  struct Question {
+    const WorkItem* item;
+    std::string prompt;
+  };
+  using Questions = std::vector<Question>;
   const PromptPair& pair(const WorkItem& item) const { return given_.pairs[item.pair]; }
   torch::Tensor initial_latents(const Pack& pack) const;
   torch::Tensor sampler_noise(const Pack& pack) const;
-  TimeFeatures time_of(const Pack& pack, const std::vector<int64_t>& rows_per_item) const;
-  torch::Tensor embed(const std::vector<std::string>& prompts) const;  // (P, 77, D)
+  torch::Tensor embed(const Questions& questions) const;                     // (P, L, D)
+  std::optional<AddedConditioning> added(const Questions& questions) const;  // SDXL only
+  TimeFeatures time_of(const Questions& questions) const;
 
   Given given_;
   DdpmSampler sampler_;

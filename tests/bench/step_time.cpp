@@ -46,7 +46,8 @@ int main(int count, char** words) {
   LocalFileSource files;
   const ModelFolder model(files, words[1]);
   const auto embeddings =
-      encode_prompts(files, model.path(), {"circle", "big circle", "small circle", ""}, torch::kCPU);
+      encode_prompts({open_text_encoder(files, model.path(), "text_encoder", "tokenizer")}, {},
+                     {"circle", "big circle", "small circle", ""}, torch::kCPU);
   const auto unet = model.load_unet({});
   LoraNetwork network(*unet, {.rank = 4, .alpha = 4}, 1);
   const auto comm = make_local_communicator();

@@ -116,14 +116,14 @@ class BadInputTest(LecoTest):
             ("no_weights", UNET, os.unlink, ["no such file", UNET]),
             ("no_config", "unet/config.json", os.unlink, ["no unet/config.json"]),
             ("broken_config", "unet/config.json", lambda path: path.write_text("{"), ["unet/config.json", "JSON"]),
-            ("sd2", "unet/config.json", change_config(use_linear_projection=True), ["SD 2.x"]),
+            ("sd2", "unet/config.json", change_config(use_linear_projection=True), ["shape", "proj_in"]),
             ("other_type", "unet/config.json", change_config(mid_block_type="UNetMidBlock2D"), ["mid_block_type"]),
             ("other_width", "unet/config.json", change_config(block_out_channels=[32, 64, 64, 128]), ["shape"]),
             ("bad_heads", "unet/config.json", change_config(attention_head_dim=5), ["config.json", "attention_head_dim"]),
             ("no_vocab", "tokenizer/vocab.json", os.unlink, ["no such file", "vocab.json"]),
             ("text_cut", text, cut, [text]),
             ("text_tensor", text, text_tensor_missing, ["has no tensor 'text_model.final_layer_norm.bias'"]),
-            ("text_width", "text_encoder/config.json", change_config(hidden_size=64), ["text_encoder"]),
+            ("text_width", "text_encoder/config.json", change_config(hidden_size=64), ["text encoders give 64"]),
         ]
         cases = [(self.flags(pretrained_model_name_or_path=self.model(name, file, change)), texts)
                  for name, file, change, texts in models]

@@ -60,7 +60,8 @@ class PlainEngine {
 // All that a Trainer is given, on one device.
 struct Training {
   explicit Training(torch::Device device)
-      : embeddings(encode_prompts(files, kToyModel, {"circle", "a big circle", "a small circle"}, device)),
+      : embeddings(encode_prompts({open_text_encoder(files, kToyModel, "text_encoder", "tokenizer")}, {},
+                                  {"circle", "a big circle", "a small circle"}, device)),
         unet(load_toy_unet({.device = device})),
         network(*unet, {.rank = chosen.network_dim, .alpha = chosen.alpha()}, *chosen.seed),
         trainer({chosen, prompts, *unet, embeddings, network, *comm}) {}

@@ -15,6 +15,7 @@ FOREIGN = {
     "srun and sbatch": {"mpi", "kill-on-bad-exit", "nodes", "ntasks", "ntasks-per-node", "gpus-per-node", "gpus-per-task",
                         "gpu-bind", "cpus-per-task", "cpu-bind", "time", "export", "signal", "account", "partition"},
     "clang-format": {"dry-run"},
+    "tests/bench/reference_step.py": {"model", "save", "repeats"},
     "webui": {"no-half"},
 }
 OUTSIDE_THE_TABLE = {"version", "flag"}  # `leco --version`, and "--flag" where a page means any flag

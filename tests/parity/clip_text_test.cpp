@@ -60,7 +60,8 @@ ClipTextConfig small_config() {
 
 PromptEmbeddings encode_toy(const std::vector<std::string>& prompts) {
   LocalFileSource files;
-  return encode_prompts(files, kToy, prompts, torch::kCPU);
+  return encode_prompts({open_text_encoder(files, kToy, "text_encoder", "tokenizer")}, {}, prompts,
+                        torch::kCPU);
 }
 
 TEST(ClipText, agrees_with_the_reference_on_the_toy_model) {
@@ -69,7 +70,7 @@ TEST(ClipText, agrees_with_the_reference_on_the_toy_model) {
   StateDict toy = golden("toy.");
   const torch::Tensor expected = take(toy, "hidden");
   for (size_t i = 0; i < prompts.size(); ++i) {
-    const torch::Tensor& embedding = embeddings.at(prompts[i]);
+    const torch::Tensor& embedding = embeddings.at(prompts[i]).context;
     EXPECT_EQ(embedding.sizes(), (std::vector<int64_t>{77, 32}));
     EXPECT_FALSE(embedding.requires_grad());
     const double difference = relative_difference(kept_rows(embedding), expected[static_cast<int64_t>(i)]);
@@ -161,7 +162,7 @@ TEST(PromptEmbeddings, say_which_weights_are_missing_and_what_is_there_instead) 
         std::pair("README.md", "no such file: '" LECO_TEST_DATA "/toy-sd/text_encoder/model")}) {
     OtherWeights files(name);
     try {
-      encode_prompts(files, kToy, {""}, torch::kCPU);
+      open_text_encoder(files, kToy, "text_encoder", "tokenizer");
       ADD_FAILURE() << name;
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), ExitStatus::kUsage);
@@ -174,7 +175,7 @@ TEST(PromptEmbeddings, are_the_same_bits_whatever_prompts_stand_beside) {
   const PromptEmbeddings alone = encode_toy({"a big red circle"});
   const PromptEmbeddings among = encode_toy({"", "square", "a big red circle", "square", "a big red circle"});
   EXPECT_EQ(among.size(), 3u);
-  EXPECT_TRUE(torch::equal(alone.at("a big red circle"), among.at("a big red circle")));
+  EXPECT_TRUE(torch::equal(alone.at("a big red circle").context, among.at("a big red circle").context));
   EXPECT_THROW(alone.at("square"), Error);
 }
 

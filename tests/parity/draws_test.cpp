@@ -1,4 +1,5 @@
-// Every draw must be the one that numpy makes of the random contract (draws.json, made by make_golden.py).
+// Every draw must be the one that numpy makes of the random contract (draws.json, made by make_golden.py; the
+// crops by make_family_golden.py).
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -121,6 +122,37 @@ TEST(ItemDraws, dynamic_sizes_are_the_references) {
       for (const WorkItem& item : draw_items(settings, {pair}, static_cast<int64_t>(step)))
         EXPECT_EQ(expected[item.index], (json{item.resolution.height, item.resolution.width})) << sizes;
     }
+  }
+}
+
+TEST(ItemDraws, dynamic_crops_are_the_references) {
+  const json crops = json::parse(read_local_file(LECO_TEST_DATA "/golden/sdxl_steps.json"))["crops"];
+  ASSERT_FALSE(crops.empty());
+  for (const json& list : crops) {
+    const json& size = list["resolution"];
+    PromptPair pair;
+    pair.dynamic_resolution = size.is_number();
+    pair.resolution = size.is_number() ? Resolution{size, size} : Resolution{size[0], size[1]};
+    pair.dynamic_crops = true;
+    for (size_t step = 0; step < list["steps"].size(); ++step) {
+      const json& expected = list["steps"][step];
+      const DrawSettings settings = {.seed = kSeed, .items = static_cast<int64_t>(expected.size())};
+      for (const WorkItem& item : draw_items(settings, {pair}, static_cast<int64_t>(step)))
+        EXPECT_EQ(expected[item.index],
+                  (json{item.crop.original.height, item.crop.original.width, item.crop.top, item.crop.left,
+                        item.resolution.height, item.resolution.width}))
+            << size;
+    }
+  }
+}
+
+TEST(ItemDraws, without_dynamic_crops_the_picture_is_whole) {
+  PromptPair pair;
+  pair.resolution = {72, 128};
+  for (const WorkItem& item : draw_items({.items = 3}, {pair}, 5)) {
+    EXPECT_EQ(item.crop.original, pair.resolution);
+    EXPECT_EQ(item.crop.top, 0);
+    EXPECT_EQ(item.crop.left, 0);
   }
 }
 

@@ -67,7 +67,8 @@ TEST_F(ToyUNet, has_the_golden_inputs_itself) {
   EXPECT_TRUE(
       torch::equal(normals({2, 4, 16, 16}, {.purpose = Purpose::kInitialLatents}), inputs_["latents"]));
   const PromptEmbeddings ours = encode_with_toy({"a big red circle", ""});
-  EXPECT_TRUE(is_near("text encoder: two prompts", at::stack({ours.at("a big red circle"), ours.at("")}),
+  EXPECT_TRUE(is_near("text encoder: two prompts",
+                      at::stack({ours.at("a big red circle").context, ours.at("").context}),
                       inputs_["embeddings"], kTolerance));
 }
 

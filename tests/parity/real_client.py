@@ -1,10 +1,11 @@
 """Does the real client read our LoRA file, all of it, and compute what we compute?
 
 usage: real_client.py MODEL LORA OURS
-MODEL  a Diffusers folder (Stable Diffusion 1's layout), loaded in fp32
-LORA   the file under test: lora_unet_….lora_down.weight, .lora_up.weight, .alpha
-OURS   a safetensors file of the program's own U-Net on MODEL and LORA: latents, timesteps, embeddings, and for each
-       scale s a tensor output_<s>, at least output_-1, output_0.5 and output_1
+MODEL  a Diffusers folder of Stable Diffusion 1, 2 or XL, loaded in fp32
+LORA   the file under test: lora_unet_….lora_down.weight, .lora_up.weight, .alpha; SDXL's in SGM spelling
+OURS   a safetensors file of the program's own U-Net on MODEL and LORA: latents (B, 4, h, w), timesteps (B), embeddings
+       (B, L, D), with SDXL also pooled (B, P) and time_ids (B, 6: original height, width, crop top, left, target
+       height, width), and for each scale s a tensor output_<s>, at least output_-1, output_0.5 and output_1
 Exit status 0 when diffusers' load_lora_weights uses every tensor of the file and its outputs equal ours to 1e-5
 relative, and when every key is one that A1111 and ComfyUI look for; else 1 with what is wrong.
 """
@@ -14,12 +15,13 @@ import sys
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.utils import logging
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+PIPELINES = {"StableDiffusionPipeline": StableDiffusionPipeline, "StableDiffusionXLPipeline": StableDiffusionXLPipeline}
 SCALES = ("-1", "0.5", "1")
 TOLERANCE = 1e-5
 PARTS = {"lora_down.weight", "lora_up.weight", "alpha"}
@@ -81,7 +83,8 @@ def ldm_blocks(config):
                 pairs.append((f"up_blocks.{level}.upsamplers.0.conv", f"output_blocks.{number}.{inside}.conv"))
             number += 1
     return pairs + [("conv_out", "out.2"), ("time_embedding.linear_1", "time_embed.0"),
-                    ("time_embedding.linear_2", "time_embed.2")]
+                    ("time_embedding.linear_2", "time_embed.2"), ("add_embedding.linear_1", "label_emb.0.0"),
+                    ("add_embedding.linear_2", "label_emb.0.2")]
 
 
 RESNET_LAYERS = {"conv1": "in_layers.2", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1",
@@ -105,6 +108,15 @@ def underscored(name):
     return name.replace(".", "_")
 
 
+def is_sdxl(unet):
+    return unet.config.addition_embed_type == "text_time"
+
+
+def own_names(unet):
+    """{Diffusers' module name: the name that our keys are made of}: SGM's in SDXL, else Diffusers' own."""
+    return {name: theirs if is_sdxl(unet) else name for name, theirs in ldm_names(unet).items()}
+
+
 def comfyui_keys(unet):
     """What ComfyUI derives: LDM names and Diffusers names of the model's weights alike, dots turned into underscores."""
     return {"lora_unet_" + underscored(name) for both in ldm_names(unet).items() for name in both}
@@ -124,7 +136,8 @@ A1111_RULES = (
 
 
 def a1111_name(key):
-    """The LDM module, dots as underscores, that A1111 looks up for a key: rules with SD1's block numbers built in."""
+    """The LDM module, dots as underscores, that A1111 looks up for a key: rules with SD1's block numbers built in, for
+    Diffusers' names; LDM's, which are SGM's, stand as they are."""
     name = key.removeprefix("lora_unet_")
     for pattern, rule in A1111_RULES:
         match = re.fullmatch(pattern, name)
@@ -148,9 +161,9 @@ def check_other_loaders(modules, unet):
 
 # ---- diffusers -----------------------------------------------------------------------------------
 
-def check_layers(modules, unet):
+def check_layers(modules, unet, names):
     """Each module of the file is one adapted layer with the file's own weights and scaling, and there is no other."""
-    layers = {"lora_unet_" + underscored(name): layer for name, layer in unet.named_modules()
+    layers = {"lora_unet_" + underscored(names[name]): layer for name, layer in unet.named_modules()
               if isinstance(layer, BaseTunerLayer)}
     check(set(layers) == set(modules), f"diffusers adapted {len(layers)} layers, the file has {len(modules)} modules; "
                                        f"differing: {sorted(set(layers) ^ set(modules))[:4]}")
@@ -163,8 +176,23 @@ def check_layers(modules, unet):
         check(abs(theirs - scaling) < 1e-6, f"{key}: diffusers scales by {theirs}, not by alpha/rank = {scaling}")
 
 
+def load_pipeline(model):
+    kind = json.loads((Path(model) / "model_index.json").read_text())["_class_name"]
+    check(kind in PIPELINES, f"{model} is a {kind}; one of {sorted(PIPELINES)} is expected")
+    return PIPELINES[kind].from_pretrained(model, torch_dtype=torch.float32)
+
+
+def unet_arguments(ours, unet):
+    arguments = {"sample": ours["latents"].float(), "timestep": ours["timesteps"],
+                 "encoder_hidden_states": ours["embeddings"].float()}
+    if is_sdxl(unet):
+        check({"pooled", "time_ids"} <= set(ours), "SDXL's outputs come without pooled and time_ids")
+        arguments["added_cond_kwargs"] = {"text_embeds": ours["pooled"].float(), "time_ids": ours["time_ids"].float()}
+    return arguments
+
+
 def check_outputs(pipeline, ours):
-    inputs = ours["latents"].float(), ours["timesteps"], ours["embeddings"].float()
+    arguments = unet_arguments(ours, pipeline.unet)
     (adapter,) = pipeline.get_list_adapters()["unet"]
     scales = [name.removeprefix("output_") for name in ours if name.startswith("output_")]
     check(set(SCALES) <= set(scales), f"the outputs at {SCALES} are wanted, found {scales}")
@@ -172,7 +200,7 @@ def check_outputs(pipeline, ours):
     for scale in scales:
         pipeline.set_adapters([adapter], [float(scale)])
         with torch.no_grad():
-            theirs = pipeline.unet(*inputs).sample.double()
+            theirs = pipeline.unet(**arguments).sample.double()
         distances[scale] = ((ours[f"output_{scale}"].double() - theirs).norm() / theirs.norm()).item()
         check(distances[scale] <= TOLERANCE,
               f"scale {scale}: outputs are {distances[scale]:.2e} apart, allowed {TOLERANCE:.0e}")
@@ -186,11 +214,12 @@ def main(model, lora_file, ours_file):
     modules = modules_of(load_file(lora_file))
     with safe_open(lora_file, "pt") as file:
         metadata = file.metadata() or {}
-    pipeline = StableDiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32, safety_checker=None)
+    pipeline = load_pipeline(model)
+    names = own_names(pipeline.unet)
     check_other_loaders(modules, pipeline.unet)
     path = Path(lora_file).resolve()
     pipeline.load_lora_weights(str(path.parent), weight_name=path.name)
-    check_layers(modules, pipeline.unet)
+    check_layers(modules, pipeline.unet, names)
     distances = check_outputs(pipeline, load_file(ours_file))
     print(json.dumps({"modules": len(modules), "metadata": len(metadata), "relative_distance": distances}))
 

@@ -1,8 +1,10 @@
 """A file that `leco train` wrote works in Diffusers as it works here, in every --save_precision.
 
 usage: real_client_test.py LECO WRITE_CLIENT_CASE MODEL
+MODEL is one of the small ones in tests/data.
 """
 import hashlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,8 @@ import real_client
 LECO, WRITE_CLIENT_CASE, MODEL = sys.argv[1:4]
 TYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 RANK, ALPHA = 6, 3.0
+MODULES = {"toy-sd": 192, "tiny-sd2v": 192, "tiny-sdxl": 302}[Path(MODEL).name]
+LINEAR_PROJECTION = json.loads((Path(MODEL) / "unet/config.json").read_text()).get("use_linear_projection", False)
 PROMPTS = """
 [[prompts]]
 target = "a big red circle"
@@ -73,12 +77,13 @@ class RealClientTest(unittest.TestCase):
     def test_the_file_has_sd_scripts_form(self):
         for precision, lora in self.files.items():
             modules = real_client.modules_of(load_file(lora))
-            self.assertEqual(len(modules), 192)
+            self.assertEqual(len(modules), MODULES)
             for name, parts in modules.items():
                 self.assertEqual({tensor.dtype for tensor in parts.values()}, {TYPES[precision]}, name)
                 down, up, alpha = (parts[part] for part in ("lora_down.weight", "lora_up.weight", "alpha"))
                 self.assertEqual((down.shape[0], up.shape[1], alpha.shape, alpha.item()), (RANK, RANK, (), ALPHA), name)
-                kernel = [1, 1] if name.endswith(("proj_in", "proj_out")) else []
+                is_convolution = name.endswith(("proj_in", "proj_out")) and not LINEAR_PROJECTION
+                kernel = [1, 1] if is_convolution else []
                 self.assertEqual((list(down.shape[2:]), list(up.shape[2:])), (kernel, kernel), name)
 
     def test_the_hashes_are_those_that_sd_scripts_computes(self):

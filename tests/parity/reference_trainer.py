@@ -2,7 +2,7 @@
 
 Written from SPEC.md sections 1 to 3 alone, on the CPU in fp32, with the U-Net, text encoder and DDPM scheduler of
 other people: diffusers 0.35.2, transformers 4.57.1, torch 2.11. It is meant to be read beside the specification, so it
-takes no short cut. Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
+takes no short cut. SDXL's own parts are in reference_families.py. Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
 """
 import math
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTokenizerFast
 
-PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, LATENTS, NOISE_OFFSET = 1, 2, 3, 5, 6
+PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, CROP, LATENTS, NOISE_OFFSET = 1, 2, 3, 4, 5, 6
 SAMPLER_NOISE, DROPOUT, LORA_INIT = 7, 8, 9
 NEURON = 0  # the kind of dropout, the lowest two bits of its sub
 
@@ -23,13 +23,13 @@ DEFAULT_SETTINGS = {
     "seed": 0, "max_train_steps": 1, "pairs_per_step": 1, "pair_order": "shuffle",
     "max_denoising_steps": 40, "leco_denoise_guidance_scale": 3.0, "rollout_length": "shared",
     "noise_offset": 0.0, "noise_offset_random_strength": False, "prediction_type": "epsilon",
-    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "max_grad_norm": 1.0,
+    "min_snr_gamma": 0.0, "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "max_grad_norm": 1.0,
     "learning_rate": 2e-6, "lr_scheduler": "constant", "lr_warmup_steps": 0,
     "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01,
 }
 DEFAULT_PAIR = {
     "unconditional": "", "neutral": "", "action": "erase", "guidance_scale": 1.0, "resolution": 512,
-    "dynamic_resolution": False, "batch_size": 1, "multiplier": 1.0, "weight": 1.0,
+    "dynamic_resolution": False, "dynamic_crops": False, "batch_size": 1, "multiplier": 1.0, "weight": 1.0,
 }
 
 
@@ -135,6 +135,12 @@ def initial_latents(settings, pair, step, item):
 
 # ---- the sampler ---------------------------------------------------------------------------------
 
+def cumulative_alphas():
+    """The square of what is left of the picture at each of the 1000 timesteps, in double."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    return torch.cumprod(1.0 - betas, dim=0)
+
+
 def make_scheduler(K, prediction_type="epsilon"):
     """diffusers' DDPMScheduler on K timesteps, its cumulative products in double (section 1) instead of float32."""
     scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
@@ -142,7 +148,7 @@ def make_scheduler(K, prediction_type="epsilon"):
                               timestep_spacing="leading", steps_offset=0, prediction_type=prediction_type)
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     scheduler.betas, scheduler.alphas = betas, 1.0 - betas
-    scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, dim=0)
+    scheduler.alphas_cumprod = cumulative_alphas()
     scheduler.one = torch.tensor(1.0, dtype=torch.float64)
     scheduler.set_timesteps(K)
     return scheduler
@@ -204,14 +210,17 @@ class Adapter:
         return hidden * kept / (1.0 - p)
 
     def key(self):
-        return "lora_unet_" + self.name.replace(".", "_")
+        return "lora_unet_" + self.network.spelling(self.name).replace(".", "_")
 
 
 class Network:
-    """The LoRA of a U-Net: every linear and 1x1 convolution of the transformers, in the order of named_modules()."""
+    """The LoRA of a U-Net: every linear and 1x1 convolution of the transformers, in the order of named_modules().
 
-    def __init__(self, unet, seed, rank, alpha):
-        self.seed, self.rank, self.alpha = seed, rank, alpha or rank
+    spelling turns Diffusers' name of a module into the one that the LoRA file's keys are made of.
+    """
+
+    def __init__(self, unet, seed, rank, alpha, spelling=lambda name: name):
+        self.seed, self.rank, self.alpha, self.spelling = seed, rank, alpha or rank, spelling
         self.multiplier, self.dropout = 0.0, None
         found = [(name, module) for name, module in unet.named_modules()
                  if ".attentions." in name and isinstance(module, (torch.nn.Linear, torch.nn.Conv2d))]
@@ -255,6 +264,9 @@ class Model:
         self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval()
         self.embeddings = {}
 
+    def spelling(self, name):
+        return name
+
     def embed(self, prompt):
         """(1, 77, C): the last hidden state after the final norm."""
         if prompt not in self.embeddings:
@@ -270,31 +282,44 @@ class Model:
         latents = torch.cat([latents] * len(prompts)).to(self.dtype)
         return self.unet(latents, t, context.to(self.dtype)).sample.float().split(batch)
 
+    def predictor(self, settings, pair, step, item):
+        """(latents, t, prompts) -> predictions, with all else that an item's predictions have in common."""
+        return self.predict
 
-def roll_out(model, network, settings, pair, k, step, item):
+
+def roll_out(predict, network, settings, pair, k, step, item):
     scheduler = make_scheduler(settings["max_denoising_steps"], settings["prediction_type"])
     x, guidance = initial_latents(settings, pair, step, item), settings["leco_denoise_guidance_scale"]
     with torch.no_grad(), network.on(pair["multiplier"]):
         for index in range(k):
             t = scheduler.timesteps[index]
             if guidance == 1:
-                (prediction,) = model.predict(x, t, [pair["target"]])
+                (prediction,) = predict(x, t, [pair["target"]])
             else:
-                without, target = model.predict(x, t, [pair["unconditional"], pair["target"]])
+                without, target = predict(x, t, [pair["unconditional"], pair["target"]])
                 prediction = without + guidance * (target - without)
             z = Draws(settings["seed"], SAMPLER_NOISE, step, item, sub=index).normals(*x.shape)
             x = scheduler_step(scheduler, index, x, prediction, z)
     return x
 
 
-def goal(model, pair, x, t):
+def goal(predict, pair, x, t):
     prompts = [pair["positive"], pair["unconditional"], pair["neutral"]]
     distinct = list(dict.fromkeys(prompts))
     with torch.no_grad():
-        predictions = dict(zip(distinct, model.predict(x, t, distinct)))
+        predictions = dict(zip(distinct, predict(x, t, distinct)))
     positive, unconditional, neutral = (predictions[prompt] for prompt in prompts)
     sign = {"erase": -1.0, "enhance": 1.0}[pair["action"]]
     return neutral + sign * pair["guidance_scale"] * (positive - unconditional)
+
+
+def loss_factor(settings, t):
+    """--min_snr_gamma's factor of a sample's loss at t."""
+    gamma, left = settings["min_snr_gamma"], cumulative_alphas()[t].item()
+    if not gamma:
+        return 1.0
+    snr = left / (1.0 - left)
+    return min(snr, gamma) / (snr + 1.0 if settings["prediction_type"] == "v_prediction" else snr)
 
 
 def work_item(model, network, settings, pairs, step, item):
@@ -303,13 +328,15 @@ def work_item(model, network, settings, pairs, step, item):
     pair, K = pairs[place], settings["max_denoising_steps"]
     k = rollout_length(settings, step, item)
     t = 999 - k * 1000 // K
-    x = roll_out(model, network, settings, pair, k, step, item)
-    y = goal(model, pair, x, t)
+    predict = model.predictor(settings, pair, step, item)
+    x = roll_out(predict, network, settings, pair, k, step, item)
+    y = goal(predict, pair, x, t)
     p = settings["network_dropout"]
     dropout = {"seed": settings["seed"], "step": step, "item": item, "p": p} if p else None
     with network.on(pair["multiplier"], dropout):
-        (e,) = model.predict(x, t, [pair["target"]])
-    loss = pair["weight"] * (e.float() - y.float()).square().mean(dim=(1, 2, 3)).mean()
+        (e,) = predict(x, t, [pair["target"]])
+    samples = (e.float() - y.float()).square().mean(dim=(1, 2, 3)) * loss_factor(settings, t)
+    loss = pair["weight"] * samples.mean()
     height, width = 8 * x.shape[2], 8 * x.shape[3]
     return loss, {"pair": place, "k": k, "t": t, "height": height, "width": width, "loss": loss.item()}
 
@@ -350,7 +377,8 @@ def train(model, settings, pairs, after_step=None):
     """-> (one record a step as in metrics.jsonl, the LoRA's state dict)"""
     settings = with_defaults(settings, DEFAULT_SETTINGS)
     pairs = [with_defaults({"positive": pair["target"], **pair}, DEFAULT_PAIR) for pair in pairs]
-    network = Network(model.unet, settings["seed"], settings["network_dim"], settings["network_alpha"])
+    network = Network(model.unet, settings["seed"], settings["network_dim"], settings["network_alpha"],
+                      model.spelling)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings["learning_rate"], betas=tuple(settings["betas"]),
                                   eps=settings["eps"], weight_decay=settings["weight_decay"])
     records = []

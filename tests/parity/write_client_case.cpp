@@ -1,15 +1,17 @@
 // What our U-Net makes of a LoRA file, for real_client.py to compare with diffusers.
 //
 // usage: write_client_case MODEL LORA OURS
-// Writes latents, timesteps, embeddings and output_<scale> at scales −1, 0, 0.5 and 1.
+// Writes latents, timesteps, embeddings, for SDXL pooled and time_ids, and output_<scale> at scales −1, 0,
+// 0.5 and 1.
 #include <ATen/Parallel.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "core/philox.h"
 #include "io/safetensors.h"
 #include "lora/lora_file.h"
-#include "tests/support/toy_model.h"
+#include "text/prompt_embeddings.h"
 #include "train/model_folder.h"
 
 namespace leco {
@@ -35,21 +37,74 @@ Tensor latents(int64_t samples) {
   return filled;
 }
 
-void write_case(const std::string& model, const std::string& lora, const std::string& ours) {
+TextSettings text_settings(Family family) {
+  using enum TextSettings::Kind;
+  return {.kind = family == Family::kSdxl ? kSdxl : family == Family::kSd2 ? kSd2 : kSd1};
+}
+
+// What one call is given, sample by sample.
+struct Inputs {
+  Tensor latents, timesteps, embeddings;
+  std::optional<AddedConditioning> added;
+};
+
+Inputs make_inputs(const ModelFolder& model) {
+  const std::vector<std::string> prompts = {"a small blue square", "circle", ""};
+  const PromptEmbeddings encoded =
+      encode_prompts(model.open_text_encoders(), text_settings(model.family()), prompts, torch::kCPU);
+  std::vector<Tensor> contexts, pooled;
+  for (const std::string& prompt : prompts) {
+    contexts.push_back(encoded.at(prompt).context);
+    pooled.push_back(encoded.at(prompt).pooled);
+  }
+  Inputs inputs{
+      latents(std::ssize(prompts)), at::tensor({999, 500, 20}, torch::kInt64), at::stack(contexts), {}};
+  if (model.family() == Family::kSdxl)
+    inputs.added = {at::stack(pooled),
+                    at::tensor({96, 128, 0, 0, 96, 128, 200, 150, 40, 8, 96, 128, 96, 128, 0, 0, 96, 128},
+                               torch::kFloat32)
+                        .view({3, 6})};
+  return inputs;
+}
+
+// Each sample has a timestep, prompt and size of its own.
+TimeFeatures embed_time(const UNet& unet, const Inputs& inputs) {
+  if (!inputs.added) return unet.embed_time(inputs.timesteps);
+  TimeFeatures features;
+  for (int64_t i = 0; i < inputs.timesteps.size(0); ++i) {
+    const AddedConditioning own{inputs.added->pooled.narrow(0, i, 1), inputs.added->sizes.narrow(0, i, 1)};
+    const TimeFeatures row = unet.embed_time(inputs.timesteps.narrow(0, i, 1), &own);
+    for (size_t resnet = 0; resnet < row.size(); ++resnet) {
+      if (i == 0)
+        features.push_back(row[resnet]);
+      else
+        features[resnet] = at::cat({features[resnet], row[resnet]});
+    }
+  }
+  return features;
+}
+
+void write_case(const std::string& folder, const std::string& lora, const std::string& ours) {
   const torch::NoGradGuard no_gradient;
   LocalFileSource files;
-  const auto unet = ModelFolder(files, model).load_unet({});
-  const std::vector<std::string> prompts = {"a small blue square", "circle", ""};
-  const PromptEmbeddings encoded = encode_prompts(files, model, prompts, torch::kCPU);
-  const Tensor text = at::stack({encoded.at(prompts[0]), encoded.at(prompts[1]), encoded.at(prompts[2])});
+  const ModelFolder model(files, folder);
+  const auto unet = model.load_unet({});
+  const Inputs inputs = make_inputs(model);
   LoraNetwork network(*unet, shape_of(lora), 0);
   load_lora(network, files.open_safetensors(lora));
 
-  const Tensor x = latents(std::ssize(prompts)), timesteps = at::tensor({999, 500, 20}, torch::kInt64);
-  NamedTensors tensors = {{"latents", x}, {"timesteps", timesteps}, {"embeddings", text}};
-  for (const auto& [name, scale] : {std::pair{"-1", -1.0}, {"0", 0.0}, {"0.5", 0.5}, {"1", 1.0}})
+  NamedTensors tensors = {
+      {"latents", inputs.latents}, {"timesteps", inputs.timesteps}, {"embeddings", inputs.embeddings}};
+  if (inputs.added) {
+    tensors.emplace_back("pooled", inputs.added->pooled);
+    tensors.emplace_back("time_ids", inputs.added->sizes);
+  }
+  for (const auto& [name, scale] : {std::pair{"-1", -1.0}, {"0", 0.0}, {"0.5", 0.5}, {"1", 1.0}}) {
+    const AdapterPass pass = adapters_on({scale}, torch::kCPU);
     tensors.emplace_back(std::string("output_") + name,
-                         predict(*unet, x, timesteps, text, adapters_on({scale}, torch::kCPU)));
+                         (*unet)(inputs.latents, embed_time(*unet, inputs),
+                                 unet->project_text(inputs.embeddings, pass), pass));
+  }
   write_safetensors(ours, tensors, {});
 }
 

@@ -21,7 +21,8 @@ inline std::unique_ptr<UNet> load_toy_unet(Placement placement = {}) {
 
 inline PromptEmbeddings encode_with_toy(const std::vector<std::string>& prompts) {
   LocalFileSource files;
-  return encode_prompts(files, kToyModel, prompts, torch::kCPU);
+  return encode_prompts({open_text_encoder(files, kToyModel, "text_encoder", "tokenizer")}, {}, prompts,
+                        torch::kCPU);
 }
 
 // One call with a timestep and a text for each sample: x (B, 4, h, w), timesteps (B), text (B, 77, D).

@@ -131,7 +131,6 @@ TEST(Status, SaysWhatTheVersionHasInstead) {
   EXPECT_EQ(train_error({"--mixed_precision=bf16"}), "--mixed_precision=bf16 is not in this version; no is");
   EXPECT_EQ(train_error({"--save_model_as", "ckpt"}),
             "--save_model_as=ckpt is not in this version; safetensors is");
-  EXPECT_EQ(train_error({"--max_token_length=225"}), "--max_token_length=225 is not in this version; 75 is");
   EXPECT_EQ(train_error({"--loss_type=huber"}), "--loss_type=huber is not in this version; l2 is");
   EXPECT_EQ(
       train_error({"--network_args", "conv_dim=4", "conv_alpha=1"}),
@@ -166,9 +165,14 @@ TEST(Status, WordsThatWorkAreTaken) {
   EXPECT_EQ(parse({"--device=cuda"}).settings.device, DeviceChoice::kCuda);
   EXPECT_EQ(parse({"--pair_order=random"}).settings.pair_order, PairOrder::kRandom);
   EXPECT_EQ(parse({"--rollout_length=antithetic"}).settings.rollout_length, RolloutLength::kAntithetic);
+  EXPECT_EQ(parse({}).settings.max_token_length, 75);
+  for (const int64_t length : {75, 150, 225})
+    EXPECT_EQ(parse({"--max_token_length=" + std::to_string(length)}).settings.max_token_length, length);
+  EXPECT_EQ(parse({"--clip_skip=2"}).settings.clip_skip, 2);
+  EXPECT_EQ(parse({}).settings.clip_skip, std::nullopt);
   parse({"--optimizer_type=adamw", "--optimizer_type=AdamW", "--optimizer_type=", "--mixed_precision=no",
-         "--max_token_length=75", "--save_model_as=safetensors", "--loss_type=l2",
-         "--network_module=networks.lora", "--network_train_unet_only", "--sdpa"});
+         "--save_model_as=safetensors", "--loss_type=l2", "--network_module=networks.lora",
+         "--network_train_unet_only", "--sdpa"});
 }
 
 TEST(Status, SwitchingOffWhatIsAlwaysOnIsExplained) {
@@ -182,7 +186,7 @@ TEST(Effective, ShowsEveryWorkingFlagInTableOrder) {
   EXPECT_EQ(effective_value(parsed, "learning_rate"), "2e-06");
   EXPECT_EQ(effective_value(parsed, "optimizer_args"), "betas=0.8,0.9 eps=1e-08 weight_decay=0.01");
   EXPECT_EQ(effective_value(parsed, "seed"), "random");
-  EXPECT_EQ(effective_value(parsed, "v2"), "(missing)");
+  EXPECT_EQ(effective_value(parsed, "vae"), "(missing)");
   EXPECT_EQ(effective_value(parsed, "config_file"), "(missing)");
   const auto table = table_by_name();
   size_t working = 0;
@@ -204,9 +208,10 @@ TEST(Effective, FollowsWhatIsResolvedLater) {
 }
 
 TEST(Effective, ReadsBackAsTheSameSettings) {
-  auto first = parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004",
-                      "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
-                      "--save_every_n_steps=10", "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
+  auto first =
+      parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--seed=18446744073709551615",
+             "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5", "--save_every_n_steps=10",
+             "--clip_skip=2", "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
   Words words;
   for (const auto& [name, value] : first.effective) {
     if (name == "optimizer_args") continue;  // several words

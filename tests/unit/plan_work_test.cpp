@@ -103,5 +103,12 @@ TEST(GraphNumbers, GrowWithTheAreaOfThePicture) {
   EXPECT_EQ(graph_numbers(kSd15, {512, 256}), 2 * graph_numbers(kSd15, {256, 256}));
 }
 
+// SDXL's middle has ten blocks; each keeps 31 numbers a channel and token.
+TEST(GraphNumbers, CountEveryBlockOfTheMiddle) {
+  UNetSizes deep = kSd15;
+  deep.middle_depth = 10;
+  EXPECT_EQ(graph_numbers(deep, {512, 512}) - graph_numbers(kSd15, {512, 512}), 9 * 31 * 1280 * 8 * 8);
+}
+
 }  // namespace
 }  // namespace leco

@@ -1,0 +1,53 @@
+#include "launcher/open_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "io/hub_cache.h"
+
+namespace leco {
+namespace {
+
+std::string find_folder(const std::string& name, FileSource& files) {
+  if (files.exists(name) || !may_be_hub_id(name)) return name;
+  if (const auto cached = find_in_hub_cache(files, name, process_environment)) return *cached;
+  throw_usage(fmt::format("no such model: '{}' is neither a folder nor in the local Hugging Face cache; {}",
+                          name, missing_from_hub_cache(name, process_environment)));
+}
+
+}  // namespace
+
+ModelFolder open_model(const TrainSettings& settings, FileSource& files) {
+  return {files,
+          find_folder(settings.pretrained_model_name_or_path, files),
+          {.v2 = settings.v2, .v_parameterization = settings.v_parameterization}};
+}
+
+TextSettings text_settings(const TrainSettings& settings, Family family) {
+  using enum TextSettings::Kind;
+  return {.kind = family == Family::kSdxl  ? kSdxl
+                  : family == Family::kSd2 ? kSd2
+                                           : kSd1,
+          .max_token_length = settings.max_token_length,
+          .clip_skip = settings.clip_skip};
+}
+
+std::vector<std::string> family_notices(const TrainSettings& settings, const std::vector<PromptPair>& pairs,
+                                        Family family) {
+  std::vector<std::string> notices;
+  if (family == Family::kSdxl && settings.clip_skip)
+    notices.push_back(
+        fmt::format("--clip_skip={} has no effect here: SDXL always takes the layer before the last",
+                    *settings.clip_skip));
+  const auto crops = std::ranges::count_if(pairs, &PromptPair::dynamic_crops);
+  if (family != Family::kSdxl && crops > 0)
+    notices.push_back(fmt::format(
+        "dynamic_crops ({} pairs) has no effect here: only SDXL is told the size and crop of its pictures, "
+        "and this is an {} model",
+        crops, family_name(family)));
+  return notices;
+}
+
+}  // namespace leco
