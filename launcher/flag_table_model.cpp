@@ -68,8 +68,9 @@ void add_model_flags(TrainSettings& settings, std::vector<Flag>& table) {
               "the LoRA is scaled by alpha / rank; half the rank is usual; 0 takes the rank");
   group.works("network_dropout", number_form(settings.network_dropout, {.lowest = 0, .below = 1}),
               "the share of lora_down's outputs that the trained prediction drops");
-  group.works_aside("network_weights", text_form(settings.network_weights, "FILE"),
-                    "a LoRA file to start from; its rank must be network_dim");
+  group.works_aside(
+      "network_weights", text_form(settings.network_weights, "FILE"),
+      "a LoRA file (.safetensors, or torch's .pt and .ckpt) to start from; its rank must be network_dim");
   group.works("network_train_unet_only",
               always_on_form("LECO compares predictions of the U-Net, so only the U-Net is ever trained"),
               "always so: LECO trains the U-Net alone");

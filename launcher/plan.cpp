@@ -39,7 +39,7 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
   const ModelFolder model = open_model(settings, files);
   const std::unique_ptr<UNet> unet = model.load_unet({.device = torch::kMeta});
   LoraNetwork network(*unet, {.rank = settings.network_dim, .alpha = settings.alpha()}, kExampleSeed);
-  if (!settings.network_weights.empty()) load_lora(network, files.open_safetensors(settings.network_weights));
+  if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
   report.modules.emplace();
   for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
 

@@ -34,7 +34,7 @@ void check_weights(const TrainSettings& settings, const ModelFolder& model, File
   const std::unique_ptr<UNet> outline = model.load_unet({.device = torch::kMeta});
   if (settings.network_weights.empty()) return;
   LoraNetwork network(*outline, lora_shape(settings), /*seed=*/0);
-  load_lora(network, files.open_safetensors(settings.network_weights));
+  load_lora(network, files.open_weights(settings.network_weights));
 }
 
 std::vector<std::string> prompts_of(const std::vector<PromptPair>& pairs) {
@@ -106,7 +106,7 @@ void run(const TrainJob& job, World& world, FileSource& files) {
   const std::unique_ptr<UNet> unet = job.model.load_unet({.device = job.device});
   LoraNetwork network(*unet, lora_shape(job.settings), *job.settings.seed);
   if (!job.settings.network_weights.empty())
-    load_lora(network, files.open_safetensors(job.settings.network_weights));
+    load_lora(network, files.open_weights(job.settings.network_weights));
   log::info(
       fmt::format("LoRA on {} modules, {} weights", network.modules().size(), network.weights().numel()));
 

@@ -38,14 +38,14 @@ def run(*command):
     return done.stdout.split()
 
 
-def train(folder, precision):
-    """-> the LoRA's path. The learning rate is high, so that four steps move the output well."""
+def train(folder, precision, *more):
+    """-> the LoRA's path. The learning rate is high, so that four steps move the output well. `more` flags win."""
     prompts = folder / "prompts.toml"
     prompts.write_text(PROMPTS)
     return run(LECO, "train", f"--pretrained_model_name_or_path={MODEL}", f"--prompts_file={prompts}",
                f"--output_dir={folder}", f"--output_name={precision}", f"--save_precision={precision}",
                f"--network_dim={RANK}", f"--network_alpha={ALPHA}", "--max_train_steps=4", "--max_denoising_steps=4",
-               "--learning_rate=3e-2", "--seed=5", "--device=cpu")[-1]
+               "--learning_rate=3e-2", "--seed=5", "--device=cpu", *more)[-1]
 
 
 def relative(a, b):
@@ -73,6 +73,17 @@ class RealClientTest(unittest.TestCase):
                 print(f"{precision}, scale {scale}: the LoRA changes the output by {effect:.3f}", flush=True)
                 self.assertGreater(effect, 0.02, "too little to compare anything by")
             real_client.main(MODEL, lora, str(ours))
+
+    def test_a_run_starts_from_a_file_of_either_kind(self):
+        before = load_file(self.files["float"])
+        pickled = self.folder / "start.pt"
+        torch.save(before, pickled)
+        for start in (self.files["float"], str(pickled)):
+            after = load_file(train(self.folder, "float", f"--network_weights={start}", "--learning_rate=0",
+                                    "--max_train_steps=1", "--output_name=continued"))
+            self.assertEqual(before.keys(), after.keys())
+            for name, tensor in before.items():
+                self.assertTrue(torch.equal(tensor, after[name]), name)
 
     def test_the_file_has_sd_scripts_form(self):
         for precision, lora in self.files.items():
