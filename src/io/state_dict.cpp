@@ -52,7 +52,8 @@ torch::Tensor StateDict::take(const std::string& name, const std::vector<int64_t
   }
   const TensorInfo info = std::move(tensors_.extract(found).mapped());
   torch::Tensor tensor = fetch_(info);
-  LECO_ASSERT(tensor.sizes() == at::IntArrayRef(shape) && tensor.scalar_type() == info.dtype);
+  // `shape` may be that of the entry which has just gone, so it is not looked at any more.
+  LECO_ASSERT(tensor.sizes() == at::IntArrayRef(info.shape) && tensor.scalar_type() == info.dtype);
   return tensor;
 }
 
