@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "io/torch_names.h"
 #include "tests/support/checkpoint_parts.h"
+#include "tests/support/refusal.h"
 
 namespace leco {
 namespace {
@@ -15,15 +16,7 @@ using Kind = PickleValue::Kind;
 
 // The message of the refusal; empty when the pickle is read.
 std::string refusal(const std::string& bytes) {
-  try {
-    Pickle(bytes, "m.ckpt", is_known_checkpoint_name);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.status(), ExitStatus::kUsage);
-    EXPECT_NE(std::string(error.what()).find("m.ckpt"), std::string::npos) << error.what();
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-    return error.what();
-  }
-  return {};
+  return testing::refusal_of("m.ckpt", [&] { Pickle(bytes, "m.ckpt", is_known_checkpoint_name); });
 }
 
 void expect_refusal(const std::string& body, const std::string& part) {

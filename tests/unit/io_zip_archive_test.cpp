@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "tests/support/checkpoint_parts.h"
+#include "tests/support/refusal.h"
 
 namespace leco {
 namespace {
@@ -14,15 +15,7 @@ namespace {
 using namespace parts;
 
 std::string refusal(const std::string& file) {
-  try {
-    zip_entries(file, "m.ckpt");
-  } catch (const Error& error) {
-    EXPECT_EQ(error.status(), ExitStatus::kUsage);
-    EXPECT_NE(std::string(error.what()).find("m.ckpt"), std::string::npos) << error.what();
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-    return error.what();
-  }
-  return {};
+  return testing::refusal_of("m.ckpt", [&] { zip_entries(file, "m.ckpt"); });
 }
 
 void expect_refusal(const std::string& file, const std::string& part) {
