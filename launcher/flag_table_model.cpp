@@ -9,10 +9,11 @@ constexpr int64_t kWidestLayer =
 
 void add_source_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Model");
-  group.works_aside("pretrained_model_name_or_path", text_form(settings.pretrained_model_name_or_path, "DIR"),
-                    "required: the model to train on, a Diffusers folder of SD 1.x, SD 2.x or SDXL (the "
-                    "family is told from its "
-                    "files), or a hub id such as org/name that lies in the local Hugging Face cache");
+  group.works_aside(
+      "pretrained_model_name_or_path", text_form(settings.pretrained_model_name_or_path, "PATH"),
+      "required: the model to train on, SD 1.x, SD 2.x or SDXL (told from its weights): a "
+      "Diffusers folder, a single .safetensors or .ckpt file, or a hub id such as org/name that "
+      "lies in the local Hugging Face cache");
   group.works("v2", switch_form(settings.v2), "checks that the model is of Stable Diffusion 2.x");
   group.works(
       "v_parameterization", switch_form(settings.v_parameterization),
@@ -22,9 +23,10 @@ void add_source_flags(TrainSettings& settings, std::vector<Flag>& table) {
       "takes the text encoder's N-th layer from the end: 1 the last, 2 the one before; SD 1.x and 2.x");
   group.works("max_token_length", integer_choice_form(settings.max_token_length, {75, 150, 225}),
               "prompt tokens that are read, in chunks of 75; longer prompts are cut");
-  group.later("tokenizer_cache_dir", unbound_form(ValueKind::kText, "", "DIR"),
-              "where to look for the tokenizer of a model that comes without one",
-              "the tokenizer in the model's folder is");
+  group.works_aside(
+      "tokenizer_cache_dir", text_form(settings.tokenizer_cache_dir, "DIR"),
+      "a folder of tokenizers as sd-scripts fills it, for single files; without it they take the "
+      "built-in one, and a Diffusers folder always its own");
   group.later("vae", unbound_form(ValueKind::kText, "", "PATH"), "another VAE for preview images",
               "training itself needs no VAE");
 }

@@ -1,57 +1,89 @@
-// `leco inspect FILE`: what a LoRA file holds.
+// `leco inspect FILE`: what a LoRA file or a model holds.
 #include <fmt/format.h>
 
 #include <cstdio>
 
 #include "io/digest.h"
+#include "io/weight_kind.h"
 #include "launcher/flag_groups.h"
 #include "launcher/flag_help.h"
+#include "launcher/open_model.h"
 #include "launcher/subcommand.h"
 #include "report/lora_report.h"
+#include "report/model_report.h"
 
 namespace leco {
 namespace {
 
-std::vector<Flag> inspect_flags(bool& json, bool& help) {
+struct InspectSettings {
+  bool json = false, help = false;
+  ModelClaims claims;
+};
+
+std::vector<Flag> inspect_flags(InspectSettings& settings) {
   std::vector<Flag> table;
   FlagGroup group(table, "Flags");
-  group.works_aside("json", switch_form(json), "prints everything as one JSON object, long values whole");
-  group.works_aside("help", switch_form(help), "prints this list (also -h)");
+  group.works_aside("json", switch_form(settings.json),
+                    "prints everything as one JSON object, long values whole");
+  group.works_aside("v2", switch_form(settings.claims.v2), "checks that a model is of Stable Diffusion 2.x");
+  group.works_aside("v_parameterization", switch_form(settings.claims.v_parameterization),
+                    "checks that a model predicts v, as in leco train");
+  group.works_aside("help", switch_form(settings.help), "prints this list (also -h)");
   for (Flag& flag : table) flag.is_setting = false;
   return table;
 }
 
 std::string inspect_help(std::span<const Flag> table) {
-  return "leco inspect: shows what a LoRA file holds: modules, ranks, norms and metadata, whoever wrote it.\n"
-         "Usage: leco inspect FILE.safetensors [--json]\n"
-         "Norms are Frobenius norms; the change of a module is up·down·alpha/rank, what it adds to its layer "
-         "at "
-         "strength 1.\n" +
+  return "leco inspect: shows what a file holds, whoever wrote it.\n"
+         "Usage: leco inspect LORA.safetensors|MODEL [--json]\n"
+         "Of a LoRA: modules, ranks, norms and metadata. Norms are Frobenius norms; the change of a module "
+         "is "
+         "up·down·alpha/rank, what it adds to its layer at strength 1.\n"
+         "Of a model (a Diffusers folder, a .safetensors or .ckpt file, a hub id in the local cache): "
+         "family, "
+         "prediction, sizes, types, and what is missing or not used. Weights are not read.\n" +
          flags_as_help(table);
+}
+
+std::string report_of_lora(const std::string& path, bool json) {
+  const SafetensorsFile file(path);
+  const LoraReport report{.path = path,
+                          .bytes = file.size(),
+                          .data_hash = sha256(file.data()),
+                          .metadata = file.header().metadata,
+                          .lora = summarise_lora(file, path)};
+  return json ? lora_json(report) : lora_text(report);
+}
+
+bool is_model(const std::string& path, FileSource& files) {
+  return files.is_folder(path) || recognise_weights(files.open_outline(path).left()) == kWholeModel;
 }
 
 }  // namespace
 
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments) {
   if (world.rank() != 0) return ExitStatus::kDone;  // nothing here needs the others
-  bool json = false, help = false;
-  const std::vector<Flag> table = inspect_flags(json, help);
+  InspectSettings settings;
+  const std::vector<Flag> table = inspect_flags(settings);
   std::vector<std::string> paths;
   apply_flags(table, parse_arguments(table, arguments, &paths));
-  if (help) {
+  if (settings.help) {
     std::fputs(inspect_help(table).c_str(), stdout);
     return ExitStatus::kDone;
   }
   if (paths.size() != 1)
     throw_usage(fmt::format("leco inspect takes one file, {} were given: leco inspect FILE.safetensors",
                             paths.size()));
-  const SafetensorsFile file(paths[0]);
-  const LoraReport report{.path = paths[0],
-                          .bytes = file.size(),
-                          .data_hash = sha256(file.data()),
-                          .metadata = file.header().metadata,
-                          .lora = summarise_lora(file, paths[0])};
-  std::fputs((json ? lora_json(report) : lora_text(report)).c_str(), stdout);
+  LocalFileSource files;
+  const std::string path = find_model(paths[0], files);
+  std::string text;
+  if (is_model(path, files)) {
+    const ModelSummary model = summarise_model(*open_base_model(files, path, settings.claims));
+    text = settings.json ? model_json(model) : model_text(model);
+  } else {
+    text = report_of_lora(path, settings.json);
+  }
+  std::fputs(text.c_str(), stdout);
   return ExitStatus::kDone;
 }
 

@@ -8,21 +8,20 @@
 #include "io/hub_cache.h"
 
 namespace leco {
-namespace {
 
-std::string find_folder(const std::string& name, FileSource& files) {
+std::string find_model(const std::string& name, FileSource& files) {
   if (files.exists(name) || !may_be_hub_id(name)) return name;
   if (const auto cached = find_in_hub_cache(files, name, process_environment)) return *cached;
-  throw_usage(fmt::format("no such model: '{}' is neither a folder nor in the local Hugging Face cache; {}",
-                          name, missing_from_hub_cache(name, process_environment)));
+  throw_usage(fmt::format(
+      "no such model: '{}' is neither a folder, nor a file, nor in the local Hugging Face cache; {}", name,
+      missing_from_hub_cache(name, process_environment)));
 }
 
-}  // namespace
-
-ModelFolder open_model(const TrainSettings& settings, FileSource& files) {
-  return {files,
-          find_folder(settings.pretrained_model_name_or_path, files),
-          {.v2 = settings.v2, .v_parameterization = settings.v_parameterization}};
+std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files) {
+  return open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
+                         {.v2 = settings.v2,
+                          .v_parameterization = settings.v_parameterization,
+                          .tokenizer_folder = settings.tokenizer_cache_dir});
 }
 
 TextSettings text_settings(const TrainSettings& settings, Family family) {
@@ -34,9 +33,10 @@ TextSettings text_settings(const TrainSettings& settings, Family family) {
           .clip_skip = settings.clip_skip};
 }
 
-std::vector<std::string> family_notices(const TrainSettings& settings, const std::vector<PromptPair>& pairs,
-                                        Family family) {
-  std::vector<std::string> notices;
+std::vector<std::string> model_notices(const TrainSettings& settings, const std::vector<PromptPair>& pairs,
+                                       const BaseModel& model) {
+  const Family family = model.family();
+  std::vector<std::string> notices = model.notices();
   if (family == Family::kSdxl && settings.clip_skip)
     notices.push_back(
         fmt::format("--clip_skip={} has no effect here: SDXL always takes the layer before the last",

@@ -6,19 +6,22 @@
 
 #include "config/prompt_pair.h"
 #include "config/settings.h"
+#include "pipeline/base_model.h"
 #include "text/prompt_embeddings.h"
-#include "train/model_folder.h"
 
 namespace leco {
 
-// --pretrained_model_name_or_path is a folder, or a hub id that lies in the local Hugging Face cache. Usage
-// error that says where it was looked for, and how to fetch it. Collective, as `files` is.
-ModelFolder open_model(const TrainSettings& settings, FileSource& files);
+// --pretrained_model_name_or_path is a folder, a single file, or a hub id that lies in the local Hugging Face
+// cache. Usage error that says where it was looked for, and how to fetch it. Collective, as `files` is.
+std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files);
+
+// The folder or file that such a name stands for; the name itself where it is none of these.
+std::string find_model(const std::string& name, FileSource& files);
 
 TextSettings text_settings(const TrainSettings& settings, Family family);
 
-// What was set and has no effect on a model of this family, a line each.
-std::vector<std::string> family_notices(const TrainSettings& settings, const std::vector<PromptPair>& pairs,
-                                        Family family);
+// What the model's files do not say, and what was set and has no effect on such a model, a line each.
+std::vector<std::string> model_notices(const TrainSettings& settings, const std::vector<PromptPair>& pairs,
+                                       const BaseModel& model);
 
 }  // namespace leco

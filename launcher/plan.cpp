@@ -18,13 +18,6 @@ namespace {
 constexpr uint64_t kExampleSeed = 0;
 constexpr int64_t kShownSteps = 2;
 
-int64_t count_numbers(FileSource& files, const std::string& path) {
-  const StateDict weights = files.open_outline(path);
-  int64_t numbers = 0;
-  for (const std::string& name : weights.left()) numbers += c10::multiply_integers(weights.find(name)->shape);
-  return numbers;
-}
-
 UNetSizes sizes_of(const UNetConfig& config) {
   UNetSizes sizes{.channels = config.block_out_channels,
                   .middle_depth = config.transformer_depth.back(),
@@ -36,18 +29,18 @@ UNetSizes sizes_of(const UNetConfig& config) {
 
 // Names and shapes of a model's weights are read and checked, the weights themselves are not.
 void add_model(PlanReport& report, const TrainSettings& settings, FileSource& files) {
-  const ModelFolder model = open_model(settings, files);
-  const std::unique_ptr<UNet> unet = model.load_unet({.device = torch::kMeta});
+  const std::unique_ptr<BaseModel> model = open_model(settings, files);
+  for (const std::string& notice : model_notices(settings, report.pairs, *model)) log::warning(notice);
+  const std::unique_ptr<UNet> unet = model->load_unet({.device = torch::kMeta});
   LoraNetwork network(*unet, {.rank = settings.network_dim, .alpha = settings.alpha()}, kExampleSeed);
   if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
   report.modules.emplace();
   for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
 
-  ModelSizes sizes{.unet = sizes_of(model.unet_config()), .lora_parameters = network.weights().numel()};
-  const std::vector<std::string> weights = model.weight_files();  // the U-Net's, then the text encoders'
-  sizes.unet.parameters = count_numbers(files, model.path() + "/" + weights[0]);
-  for (size_t i = 1; i < weights.size(); ++i)
-    sizes.text_parameters += count_numbers(files, model.path() + "/" + weights[i]);
+  ModelSizes sizes{.unet = sizes_of(model->unet_config()), .lora_parameters = network.weights().numel()};
+  sizes.unet.parameters = model->open_unet(Contents::kOutline).numbers_left();
+  for (const TextEncoderSource& encoder : model->open_text_encoders(Contents::kOutline))
+    sizes.text_parameters += encoder.weights.numbers_left();
   report.memory = estimate_memory(sizes, report.plan, report.pairs, report.ranks);
 }
 

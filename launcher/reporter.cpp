@@ -10,12 +10,8 @@
 
 namespace leco {
 
-std::shared_future<FileDigests> digest_in_background(const ModelFolder& model,
-                                                     const TrainSettings& settings) {
-  std::vector<std::pair<std::string, std::string>> files;  // recorded name, path
-  for (const std::string& file : model.weight_files()) files.emplace_back(file, model.path() + "/" + file);
-  if (!settings.network_weights.empty()) files.emplace_back("network_weights", settings.network_weights);
-  return std::async(std::launch::async, [files] {
+std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> files) {
+  return std::async(std::launch::async, [files = std::move(files)] {
     FileDigests digests;
     for (const auto& [name, path] : files) digests.emplace_back(name, sha256_of_file(path));
     return digests;

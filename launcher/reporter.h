@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "lora/lora_network.h"
+#include "pipeline/base_model.h"
 #include "report/metrics_file.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
-#include "train/model_folder.h"
 
 namespace leco {
 
@@ -18,7 +18,7 @@ using FileDigests = std::vector<std::pair<std::string, std::string>>;
 
 // The SHA-256 of the files that a training starts from: the model's, and --network_weights. Reading a model's
 // bytes again takes seconds, so it happens beside the first steps.
-std::shared_future<FileDigests> digest_in_background(const ModelFolder& model, const TrainSettings& settings);
+std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> files);
 
 class Reporter {
  public:

@@ -80,6 +80,11 @@ void prepare_output_folder(const TrainSettings& settings) {
         fmt::format("'{}' is a folder, and the LoRA file is to have that name; choose another "
                     "--output_name",
                     result));
+  if (std::filesystem::equivalent(result, settings.pretrained_model_name_or_path, failure))
+    throw_usage(
+        fmt::format("'{}' is the model itself, and the LoRA file is to have that name; choose another "
+                    "--output_dir or --output_name",
+                    result));
 }
 
 }  // namespace leco

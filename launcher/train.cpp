@@ -30,7 +30,7 @@ LoraNetwork::Shape lora_shape(const TrainSettings& settings) {
 }
 
 // Names and shapes of all weights: a file that does not fit is refused in no time.
-void check_weights(const TrainSettings& settings, const ModelFolder& model, FileSource& files) {
+void check_weights(const TrainSettings& settings, const BaseModel& model, FileSource& files) {
   const std::unique_ptr<UNet> outline = model.load_unet({.device = torch::kMeta});
   if (settings.network_weights.empty()) return;
   LoraNetwork network(*outline, lora_shape(settings), /*seed=*/0);
@@ -47,7 +47,7 @@ std::vector<std::string> prompts_of(const std::vector<PromptPair>& pairs) {
 struct TrainJob {
   TrainSettings settings;  // nothing is left open
   std::vector<PromptPair> pairs;
-  ModelFolder model;
+  std::unique_ptr<BaseModel> model;
   torch::Device device;
   PromptEmbeddings embeddings = {};
 };
@@ -59,24 +59,24 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
                .pairs = std::move(prompts.pairs),
                .model = open_model(parsed.settings, files),
                .device = device_of_rank(parsed.settings.device, world)};
-  check_weights(job.settings, job.model, files);
+  check_weights(job.settings, *job.model, files);
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
   c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
   resolve(job.settings, world, job.device);
   do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));
   job.embeddings =
-      encode_prompts(job.model.open_text_encoders(), text_settings(job.settings, job.model.family()),
+      encode_prompts(job.model->open_text_encoders(), text_settings(job.settings, job.model->family()),
                      prompts_of(job.pairs), job.device);
   for (const auto& notices :
-       {parsed.notices, prompts.notices, family_notices(job.settings, job.pairs, job.model.family())})
+       {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model)})
     for (const std::string& notice : notices) log::warning(notice);
   return job;
 }
 
 void announce(const TrainJob& job, const World& world) {
   log::info("effective settings" + aligned_table(effective_settings(job.settings)));
-  log::info(fmt::format("model: {}, from {}", job.model.description(), job.model.path()));
+  log::info(fmt::format("model: {}, from {}", job.model->description(), job.model->path()));
   log::info(fmt::format("{} prompt pairs, {} items a step over {} {} on {}", job.pairs.size(),
                         *job.settings.pairs_per_step, world.size(), world.size() == 1 ? "rank" : "ranks",
                         describe_device(job.device)));
@@ -103,7 +103,7 @@ class StepLimit {
 };
 
 void run(const TrainJob& job, World& world, FileSource& files) {
-  const std::unique_ptr<UNet> unet = job.model.load_unet({.device = job.device});
+  const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
   LoraNetwork network(*unet, lora_shape(job.settings), *job.settings.seed);
   if (!job.settings.network_weights.empty())
     load_lora(network, files.open_weights(job.settings.network_weights));
@@ -111,16 +111,19 @@ void run(const TrainJob& job, World& world, FileSource& files) {
       fmt::format("LoRA on {} modules, {} weights", network.modules().size(), network.weights().numel()));
 
   const auto comm = world.communicator_for(job.device);
-  Trainer trainer({job.settings, job.pairs, *unet, job.embeddings, network, *comm, job.model.prediction()});
+  Trainer trainer({job.settings, job.pairs, *unet, job.embeddings, network, *comm, job.model->prediction()});
+  std::vector<WeightFile> weight_files = job.model->weight_files();
+  if (!job.settings.network_weights.empty())
+    weight_files.push_back({"network_weights", job.settings.network_weights});
   std::optional<Reporter> reporter;
   if (world.rank() == 0) {
     const Provenance provenance{.settings = job.settings,
                                 .pairs = job.pairs,
                                 .effective = result_settings(job.settings),
-                                .family = job.model.family(),
-                                .prediction = job.model.prediction(),
+                                .family = job.model->family(),
+                                .prediction = job.model->prediction(),
                                 .device = describe_device(job.device)};
-    reporter.emplace(network, provenance, digest_in_background(job.model, job.settings));
+    reporter.emplace(network, provenance, digest_in_background(weight_files));
   }
   RunRecord run_record(job.settings, world, job.device);
   StepLimit limit;

@@ -23,11 +23,12 @@ struct AdamWSettings {
 
 struct TrainSettings {
   // Model and prompts
-  std::string pretrained_model_name_or_path;  // a Diffusers folder, or a hub id in the local cache
+  std::string pretrained_model_name_or_path;  // a Diffusers folder, a single file, or a hub id in the cache
   bool v2 = false;                            // the user says: Stable Diffusion 2.x
   bool v_parameterization = false;            // the user says: it predicts v
   int64_t max_token_length = 75;              // tokens of a prompt that are read: 75, 150 or 225
   std::optional<int64_t> clip_skip;           // take the text encoder's N-th layer from the end
+  std::string tokenizer_cache_dir;            // tokenizers for single files; empty: the built-in one
   std::string prompts_file;
 
   // The rollout

@@ -39,6 +39,11 @@ bool LocalFileSource::exists(const std::string& path) {
   return std::filesystem::exists(status);
 }
 
+bool LocalFileSource::is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
 std::string LocalFileSource::read(const std::string& path) {
   return read_local_file(path);
 }

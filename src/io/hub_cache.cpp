@@ -161,11 +161,4 @@ std::string missing_from_hub_cache(const std::string& id, const Environment& env
       id, revision, model, others, flag);
 }
 
-std::vector<std::string> weight_file_names(const std::string& stem, const std::string& variant) {
-  std::vector<std::string> names;
-  if (!variant.empty()) names.push_back(fmt::format("{}.{}.safetensors", stem, variant));
-  names.push_back(stem + ".safetensors");
-  return names;
-}
-
 }  // namespace leco

@@ -38,8 +38,4 @@ std::optional<std::string> find_in_hub_cache(FileSource& files, const std::strin
 std::string missing_from_hub_cache(const std::string& id, const Environment& environment,
                                    const std::string& revision = "main");
 
-// Names under which a component's folder may hold its weights, best first: "model" and "fp16" give
-// model.fp16.safetensors, then model.safetensors. An empty variant gives the plain name alone.
-std::vector<std::string> weight_file_names(const std::string& stem, const std::string& variant);
-
 }  // namespace leco

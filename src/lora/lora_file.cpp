@@ -52,8 +52,8 @@ void load_lora(LoraNetwork& network, StateDict weights) {
     check_rank(weights, *module);
     for (const auto& [leaf, matrix] :
          {std::pair{".lora_down.weight", module->down()}, {".lora_up.weight", module->up()}})
-      matrix.copy_(
-          weights.take(module->file_name() + leaf, file_shape(*module, matrix)).reshape(matrix.sizes()));
+      matrix.copy_(weights.take_weight(module->file_name() + leaf, file_shape(*module, matrix))
+                       .reshape(matrix.sizes()));
     const double alpha = take_alpha(weights, *module);
     if (std::abs(alpha - module->site().alpha) >
         1e-3 * std::abs(module->site().alpha))  // the file may be in fp16

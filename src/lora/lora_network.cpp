@@ -32,7 +32,6 @@ LoraNetwork::LoraNetwork(UNet& unet, Shape shape, uint64_t seed)
   weights_ = at::zeros({count}, options);
   gradients_ = at::zeros({count}, options);
 
-  const Family family = family_of(unet.config());
   int64_t offset = 0;
   for (Linear* layer : layers_) {
     const auto index = static_cast<int64_t>(modules_.size());
@@ -45,7 +44,7 @@ LoraNetwork::LoraNetwork(UNet& unet, Shape shape, uint64_t seed)
     modules_.push_back(std::make_unique<LoraModule>(
         LoraModule::Site{.index = index,
                          .layer = layer,
-                         .file_name = lora_file_name(layer->name(), family, unet.config().layers_per_block),
+                         .file_name = lora_file_name(layer->name(), unet.config()),
                          .rank = shape.rank,
                          .alpha = shape.alpha},
         down, up));

@@ -8,7 +8,7 @@
 #include <map>
 
 #include "core/error.h"
-#include "lora/weight_kind.h"
+#include "io/weight_kind.h"
 
 namespace leco {
 namespace {

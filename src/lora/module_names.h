@@ -3,14 +3,14 @@
 
 #include <string>
 
-#include "model/family.h"
+#include "model/unet_config.h"
 
 namespace leco {
 
-// `layer` is a transformer's layer as Diffusers names it ("down_blocks.1.attentions.0.proj_in"). SD 1.x
-// and 2.x files keep that spelling ("lora_unet_down_blocks_1_attentions_0_proj_in"); SDXL files count blocks
-// as Stability's own code does ("lora_unet_input_blocks_4_1_proj_in"), which sd-scripts writes and every
-// loader reads fully.
-std::string lora_file_name(const std::string& layer, Family family, int64_t layers_per_block);
+// `layer` is a layer of `unet` as Diffusers names it ("down_blocks.1.attentions.0.proj_in"). SD 1.x and 2.x
+// files keep that spelling ("lora_unet_down_blocks_1_attentions_0_proj_in"); SDXL files count blocks as
+// Stability's own code does ("lora_unet_input_blocks_4_1_proj_in"), which sd-scripts writes and every loader
+// reads fully.
+std::string lora_file_name(const std::string& layer, const UNetConfig& unet);
 
 }  // namespace leco

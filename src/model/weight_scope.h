@@ -25,7 +25,7 @@ class WeightScope {
   }
   const std::string& name() const { return name_; }
   torch::Tensor take(const std::string& leaf, const std::vector<int64_t>& shape) const {
-    return weights_->take(name_ + "." + leaf, shape).to(placement_.device, placement_.dtype);
+    return weights_->take_weight(name_ + "." + leaf, shape).to(placement_.device, placement_.dtype);
   }
 
  private:

@@ -44,9 +44,16 @@ struct BytePairs::Symbol {
   bool merged_away = false;
 };
 
-BytePairs::BytePairs(std::string_view vocab_json, std::string_view merges_txt, const std::string& folder) {
-  read_vocabulary(vocab_json, folder + "/vocab.json");
-  read_merges(merges_txt, folder + "/merges.txt");
+BytePairs::BytePairs(const std::optional<std::string>& vocab_json, std::string_view merges_txt,
+                     const std::string& folder) {
+  const std::string merges = folder + "/merges.txt";
+  if (vocab_json) {
+    read_vocabulary(*vocab_json, folder + "/vocab.json");
+  } else {
+    imply_vocabulary(merges_txt, merges);
+  }
+  for_each_merge(merges_txt, merges,
+                 [this](const auto& pair, const std::string& place) { add_merge(pair, place); });
   for (int byte = 0; byte < 256; ++byte) {
     const std::string symbol = encode_utf8(std::u32string(1, stand_ins()[byte]));
     inside_[byte] = id_of(symbol).value_or(kNone);
@@ -70,7 +77,28 @@ void BytePairs::read_vocabulary(std::string_view json, const std::string& origin
   }
 }
 
-void BytePairs::read_merges(std::string_view text, const std::string& origin) {
+void BytePairs::add_token(const std::string& token) {
+  const int64_t id = size();
+  ids_.emplace(token, id);
+  tokens_.emplace(id, token);
+}
+
+void BytePairs::imply_vocabulary(std::string_view merges_txt, const std::string& origin) {
+  for (const std::string_view end : {std::string_view(), kEndOfWord}) {
+    for (const bool itself : {true, false}) {  // CLIP has the bytes that stand for themselves first
+      for (int byte = 0; byte < 256; ++byte) {
+        if (stands_for_itself(byte) != itself) continue;
+        add_token(encode_utf8(std::u32string(1, stand_ins()[byte])).append(end));
+      }
+    }
+  }
+  for_each_merge(merges_txt, origin,
+                 [this](const auto& pair, const std::string&) { add_token(pair.first + pair.second); });
+  for (const char* special : {"<|startoftext|>", "<|endoftext|>"}) add_token(special);
+}
+
+template <class Visit>
+void BytePairs::for_each_merge(std::string_view text, const std::string& origin, Visit visit) {
   const size_t first_end = text.find('\n');
   if (text.substr(0, first_end).find("#version") == std::string_view::npos) {
     throw_usage(fmt::format("'{}' does not begin with a line that holds '#version'; is it CLIP's merge list?",
@@ -84,18 +112,23 @@ void BytePairs::read_merges(std::string_view text, const std::string& origin) {
     begin = end + 1;
     const bool last = text.find_first_not_of("\r\n", std::min(begin, text.size())) == std::string_view::npos;
     if (line.empty() && last) break;
-    add_merge(line, fmt::format("'{}', line {}", origin, number));
+    const std::string place = fmt::format("'{}', line {}", origin, number);
+    visit(split_merge(line, place), place);
   }
 }
 
-void BytePairs::add_merge(std::string_view line, const std::string& place) {
+std::pair<std::string, std::string> BytePairs::split_merge(std::string_view line, const std::string& place) {
   const size_t gap = line.find(' ');
   if (gap == std::string_view::npos || gap == 0 || gap + 1 == line.size() ||
       line.find(' ', gap + 1) != std::string_view::npos) {
     throw_usage(
         fmt::format("{}: two symbols with one space between them are expected, found '{}'", place, line));
   }
-  const std::string left(line.substr(0, gap)), right(line.substr(gap + 1));
+  return {std::string(line.substr(0, gap)), std::string(line.substr(gap + 1))};
+}
+
+void BytePairs::add_merge(const std::pair<std::string, std::string>& pair, const std::string& place) {
+  const auto& [left, right] = pair;
   for (const std::string& token : {left, right, left + right}) {
     if (!ids_.contains(token)) {
       throw_usage(

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace leco {
@@ -16,8 +17,11 @@ namespace leco {
 class BytePairs {
  public:
   // The texts of vocab.json (token → id) and merges.txt (a heading line, then "left right", best first; lines
-  // after CLIP's 48894th merge are not used, as in transformers). `folder` names their place in usage errors.
-  BytePairs(std::string_view vocab_json, std::string_view merges_txt, const std::string& folder);
+  // after CLIP's 48894th merge are not used, as in transformers). Without a vocab.json the vocabulary is the
+  // one that the merges imply, as CLIP's own was made: the bytes, the bytes at the end of a word, each merge,
+  // start and end. `folder` names their place in usage errors.
+  BytePairs(const std::optional<std::string>& vocab_json, std::string_view merges_txt,
+            const std::string& folder);
   BytePairs(const BytePairs&) = delete;
   BytePairs& operator=(const BytePairs&) = delete;
 
@@ -39,8 +43,13 @@ class BytePairs {
   struct Symbol;
 
   void read_vocabulary(std::string_view json, const std::string& origin);
-  void read_merges(std::string_view text, const std::string& origin);
-  void add_merge(std::string_view line, const std::string& place);
+  void imply_vocabulary(std::string_view merges_txt, const std::string& origin);
+  void add_token(const std::string& token);
+  // visit({left, right}, place) for each line of merges.txt.
+  template <class Visit>
+  static void for_each_merge(std::string_view text, const std::string& origin, Visit visit);
+  static std::pair<std::string, std::string> split_merge(std::string_view line, const std::string& place);
+  void add_merge(const std::pair<std::string, std::string>& pair, const std::string& place);
   std::vector<Symbol> symbols_of(std::string_view word, int64_t unknown) const;
   const Merge* merge_of(int64_t left, int64_t right) const;
 

@@ -16,8 +16,8 @@ ClipProjection::ClipProjection(const ClipTextConfig& config, StateDict& weights,
                     "has one, the width of the pooled text",
                     weights.origin()));
   }
-  weight_ =
-      weights.take("text_projection.weight", {config.projection_dim, config.hidden_size}).to(device, compute);
+  weight_ = weights.take_weight("text_projection.weight", {config.projection_dim, config.hidden_size})
+                .to(device, compute);
 }
 
 torch::Tensor ClipProjection::operator()(const torch::Tensor& ids, const torch::Tensor& hidden) const {

@@ -13,7 +13,7 @@ struct Loader {
   torch::TensorOptions where;
 
   torch::Tensor tensor(const std::string& name, const std::vector<int64_t>& shape) const {
-    return weights.take(name, shape).to(where);
+    return weights.take_weight(name, shape).to(where);
   }
 };
 

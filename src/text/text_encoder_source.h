@@ -11,8 +11,8 @@
 namespace leco {
 
 struct TextEncoderSource {
-  // Counts the layers that `weights` has: all of them, and for SD 2.x those up to the penultimate, which are
-  // what a Diffusers folder holds (23 of 24).
+  // Counts the layers that are used: all of them, and for SD 2.x those up to the penultimate, which are what
+  // a Diffusers folder holds (23 of 24).
   ClipTextConfig config;
   StateDict weights;  // under the names of transformers' CLIPTextModel or CLIPTextModelWithProjection
   TokenizerFiles tokenizer;
@@ -22,6 +22,7 @@ struct TextEncoderSource {
 // "tokenizer_2") of a Diffusers folder; of the weights the header only. Throws usage errors that name the
 // missing or wrong file. Collective where `files` is.
 TextEncoderSource open_text_encoder(FileSource& files, const std::string& model_folder,
-                                    const std::string& encoder, const std::string& tokenizer);
+                                    const std::string& encoder, const std::string& tokenizer,
+                                    Contents contents = Contents::kWeights);
 
 }  // namespace leco

@@ -218,7 +218,7 @@ SpecialTokens read_special_tokens(const TokenizerFiles& files, const BytePairs& 
   SpecialTokens result;
   result.start = ids.add(by_role.at("bos_token"));
   result.end = ids.add(by_role.at("eos_token"));
-  result.pad = ids.add(by_role.at("pad_token"));
+  result.pad = files.pad_id.value_or(ids.add(by_role.at("pad_token")));
   result.unknown = ids.add(by_role.at("unk_token"));
   result.added = ids.take();
   return result;

@@ -1,5 +1,5 @@
-// The texts that a Diffusers folder's tokenizer/ (or tokenizer_2/) holds, and what they say of special
-// tokens.
+// The texts of a tokenizer, as a Diffusers folder's tokenizer/ (or tokenizer_2/) holds them, and what they
+// say of special tokens.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,13 @@
 namespace leco {
 
 struct TokenizerFiles {
-  std::string folder;  // for messages
-  std::string vocab_json;
+  std::string folder;                     // for messages
+  std::optional<std::string> vocab_json;  // absent: the vocabulary that the merges imply
   std::string merges_txt;
   std::optional<std::string> tokenizer_config_json;
   std::optional<std::string> special_tokens_map_json;
   std::optional<std::string> added_tokens_json;
+  std::optional<int64_t> pad_id = {};  // pads with this one, whatever the files say
 };
 
 // A token that is recognised wherever it is written in a prompt, before words are split.

@@ -54,6 +54,10 @@ class SharedFileSource final : public FileSource {
     return share([&] { return std::string(local_.exists(path) ? "1" : "0"); }) == "1";
   }
 
+  bool is_folder(const std::string& path) override {
+    return share([&] { return std::string(local_.is_folder(path) ? "1" : "0"); }) == "1";
+  }
+
   std::string read(const std::string& path) override {
     return share([&] { return local_.read(path); });
   }

@@ -8,8 +8,8 @@
 
 #include "comm/local_communicator.h"
 #include "launcher/process.h"
+#include "pipeline/base_model.h"
 #include "train/device_clock.h"
-#include "train/model_folder.h"
 #include "train/trainer.h"
 
 namespace {
@@ -44,14 +44,13 @@ int main(int count, char** words) {
   settings.learning_rate = 1e-4;
   const std::vector<PromptPair> pairs = {pair_of_size(std::stoll(words[2]))};
   LocalFileSource files;
-  const ModelFolder model(files, words[1]);
-  const auto embeddings =
-      encode_prompts({open_text_encoder(files, model.path(), "text_encoder", "tokenizer")}, {},
-                     {"circle", "big circle", "small circle", ""}, torch::kCPU);
-  const auto unet = model.load_unet({});
+  const auto model = open_base_model(files, words[1]);
+  const auto embeddings = encode_prompts(model->open_text_encoders(), {},
+                                         {"circle", "big circle", "small circle", ""}, torch::kCPU);
+  const auto unet = model->load_unet({});
   LoraNetwork network(*unet, {.rank = 4, .alpha = 4}, 1);
   const auto comm = make_local_communicator();
-  const PackWorker worker({settings, pairs, *unet, embeddings, model.prediction()});
+  const PackWorker worker({settings, pairs, *unet, embeddings, model->prediction()});
   AdamW optimizer(settings.adamw, network.weights());
   std::cout << R"({"ready": true})" << std::endl;
 

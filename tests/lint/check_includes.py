@@ -10,7 +10,7 @@ LEVELS = (
     ("config", "io", "comm"),
     ("plan", "text", "model"),
     ("lora", "diffusion"),
-    ("optim", "health"),
+    ("optim", "pipeline", "health"),
     ("train",),
     ("report", "measure"),
     ("sweep",),

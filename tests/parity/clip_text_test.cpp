@@ -145,6 +145,7 @@ class OtherWeights final : public FileSource {
     if (path.starts_with(kToy + "/text_encoder/")) return path == kToy + "/text_encoder/" + name_;
     return local_.exists(path);
   }
+  bool is_folder(const std::string& path) override { return local_.is_folder(path); }
   std::string read(const std::string& path) override { return local_.read(path); }
   StateDict open_safetensors(const std::string& path) override { return local_.open_safetensors(path); }
   StateDict open_weights(const std::string& path) override { return open_safetensors(path); }
@@ -155,19 +156,16 @@ class OtherWeights final : public FileSource {
   LocalFileSource local_;
 };
 
-TEST(PromptEmbeddings, say_which_weights_are_missing_and_what_is_there_instead) {
-  for (const auto& [name, advice] :
-       {std::pair("pytorch_model.bin", "holds only 'pytorch_model.bin'; convert it"),
-        std::pair("model.fp16.safetensors", "rename it to model.safetensors"),
-        std::pair("README.md", "no such file: '" LECO_TEST_DATA "/toy-sd/text_encoder/model")}) {
-    OtherWeights files(name);
-    try {
-      open_text_encoder(files, kToy, "text_encoder", "tokenizer");
-      ADD_FAILURE() << name;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.status(), ExitStatus::kUsage);
-      EXPECT_NE(std::string(error.what()).find(advice), std::string::npos) << error.what();
-    }
+TEST(PromptEmbeddings, say_which_weights_are_missing) {
+  OtherWeights files("README.md");
+  try {
+    open_text_encoder(files, kToy, "text_encoder", "tokenizer");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kUsage);
+    EXPECT_NE(std::string(error.what()).find("no such file: '" + kToy + "/text_encoder/model.safetensors'"),
+              std::string::npos)
+        << error.what();
   }
 }
 

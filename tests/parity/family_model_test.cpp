@@ -4,9 +4,9 @@
 
 #include "core/error.h"
 #include "core/read_file.h"
+#include "pipeline/base_model.h"
 #include "tests/support/golden_steps.h"
 #include "text/prompt_embeddings.h"
-#include "train/model_folder.h"
 
 namespace leco {
 namespace {
@@ -18,9 +18,9 @@ constexpr double kTolerance = 1e-5;  // relative: float32 sums in another order
 
 struct Tiny {
   explicit Tiny(const std::string& name, Placement placement = {})
-      : folder(files, LECO_TEST_DATA "/tiny-" + name), unet(folder.load_unet(placement)) {}
+      : model(open_base_model(files, LECO_TEST_DATA "/tiny-" + name)), unet(model->load_unet(placement)) {}
   LocalFileSource files;
-  ModelFolder folder;
+  std::unique_ptr<BaseModel> model;
   std::unique_ptr<UNet> unet;
 };
 
@@ -53,8 +53,8 @@ Tensor call(const UNet& unet, const Golden& golden, int64_t rows, const std::str
 PromptEmbeddings embed(const Tiny& tiny) {
   using enum TextSettings::Kind;
   TextSettings settings;
-  settings.kind = tiny.folder.family() == Family::kSdxl ? kSdxl : kSd2;
-  return encode_prompts(tiny.folder.open_text_encoders(), settings,
+  settings.kind = tiny.model->family() == Family::kSdxl ? kSdxl : kSd2;
+  return encode_prompts(tiny.model->open_text_encoders(), settings,
                         {"", "a big red circle", "a red circle", "circle", "a big circle", "a small circle"},
                         torch::kCPU);
 }
@@ -83,10 +83,10 @@ TEST_P(TinyFamily, in_bfloat16_stays_near_float32) {
 TEST_P(TinyFamily, three_training_steps_are_those_of_the_reference) {
   const json golden = golden_json(GetParam() + "_steps.json");
   Tiny tiny(GetParam());
-  EXPECT_EQ(tiny.folder.prediction() == Prediction::kV,
+  EXPECT_EQ(tiny.model->prediction() == Prediction::kV,
             golden["settings"]["prediction_type"] == "v_prediction");
   const PromptEmbeddings embeddings = embed(tiny);
-  const TrainedModel model{*tiny.unet, embeddings, tiny.folder.prediction()};
+  const TrainedModel model{*tiny.unet, embeddings, tiny.model->prediction()};
   const Golden lora(GetParam() + "_steps_lora.safetensors");
   TrainSettings settings = settings_of(golden["settings"]);
   const auto pairs = pairs_of(golden["pairs"]);
@@ -98,7 +98,7 @@ TEST_P(TinyFamily, steps_are_the_same_in_packs) {
   const json golden = golden_json(GetParam() + "_steps.json");
   Tiny tiny(GetParam());
   const PromptEmbeddings embeddings = embed(tiny);
-  const TrainedModel model{*tiny.unet, embeddings, tiny.folder.prediction()};
+  const TrainedModel model{*tiny.unet, embeddings, tiny.model->prediction()};
   TrainSettings settings = settings_of(golden["settings"]);
   settings.pairs_per_step = 6;
   settings.max_train_steps = 2;

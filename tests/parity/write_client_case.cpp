@@ -1,18 +1,21 @@
-// What our U-Net makes of a LoRA file, for real_client.py to compare with diffusers.
+// What our U-Net makes of a model and a LoRA file, for Python to compare with diffusers.
 //
-// usage: write_client_case MODEL LORA OURS
+// usage: write_client_case MODEL LORA OURS [--v2] [--v_parameterization]
 // Writes latents, timesteps, embeddings, for SDXL pooled and time_ids, and output_<scale> at scales −1, 0,
-// 0.5 and 1.
+// 0.5 and 1. Without a LoRA ("-"): output_0, and odd_latents with odd_output_0 of a size that no level
+// divides.
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <span>
 
 #include "core/philox.h"
 #include "io/safetensors.h"
 #include "lora/lora_file.h"
+#include "pipeline/base_model.h"
 #include "text/prompt_embeddings.h"
-#include "train/model_folder.h"
 
 namespace leco {
 namespace {
@@ -30,8 +33,8 @@ LoraNetwork::Shape shape_of(const std::string& path) {
   return shape;
 }
 
-Tensor latents(int64_t samples) {
-  Tensor filled = at::empty({samples, 4, 12, 16}, torch::kFloat32);
+Tensor latents(int64_t samples, int64_t height = 12, int64_t width = 16) {
+  Tensor filled = at::empty({samples, 4, height, width}, torch::kFloat32);
   Draws(7, {.purpose = Purpose::kInitialLatents})
       .fill_normal({filled.data_ptr<float>(), static_cast<size_t>(filled.numel())});
   return filled;
@@ -48,7 +51,7 @@ struct Inputs {
   std::optional<AddedConditioning> added;
 };
 
-Inputs make_inputs(const ModelFolder& model) {
+Inputs make_inputs(const BaseModel& model) {
   const std::vector<std::string> prompts = {"a small blue square", "circle", ""};
   const PromptEmbeddings encoded =
       encode_prompts(model.open_text_encoders(), text_settings(model.family()), prompts, torch::kCPU);
@@ -84,38 +87,57 @@ TimeFeatures embed_time(const UNet& unet, const Inputs& inputs) {
   return features;
 }
 
-void write_case(const std::string& folder, const std::string& lora, const std::string& ours) {
+struct Case {
+  std::string model, lora, ours;
+  ModelClaims claims;
+};
+
+Tensor output(const UNet& unet, const Inputs& inputs, const Tensor& latents, double scale) {
+  const AdapterPass pass = adapters_on({scale}, torch::kCPU);
+  return unet(latents, embed_time(unet, inputs), unet.project_text(inputs.embeddings, pass), pass);
+}
+
+void write_case(const Case& given) {
   const torch::NoGradGuard no_gradient;
   LocalFileSource files;
-  const ModelFolder model(files, folder);
-  const auto unet = model.load_unet({});
-  const Inputs inputs = make_inputs(model);
-  LoraNetwork network(*unet, shape_of(lora), 0);
-  load_lora(network, files.open_safetensors(lora));
-
+  const auto model = open_base_model(files, given.model, given.claims);
+  const auto unet = model->load_unet({});
+  const Inputs inputs = make_inputs(*model);
   NamedTensors tensors = {
       {"latents", inputs.latents}, {"timesteps", inputs.timesteps}, {"embeddings", inputs.embeddings}};
   if (inputs.added) {
     tensors.emplace_back("pooled", inputs.added->pooled);
     tensors.emplace_back("time_ids", inputs.added->sizes);
   }
-  for (const auto& [name, scale] : {std::pair{"-1", -1.0}, {"0", 0.0}, {"0.5", 0.5}, {"1", 1.0}}) {
-    const AdapterPass pass = adapters_on({scale}, torch::kCPU);
-    tensors.emplace_back(std::string("output_") + name,
-                         (*unet)(inputs.latents, embed_time(*unet, inputs),
-                                 unet->project_text(inputs.embeddings, pass), pass));
+  if (given.lora == "-") {
+    const Tensor odd = latents(inputs.latents.size(0), 9, 13);
+    tensors.emplace_back("odd_latents", odd);
+    tensors.emplace_back("output_0", output(*unet, inputs, inputs.latents, 0));
+    tensors.emplace_back("odd_output_0", output(*unet, inputs, odd, 0));
+  } else {
+    LoraNetwork network(*unet, shape_of(given.lora), 0);
+    load_lora(network, files.open_safetensors(given.lora));
+    for (const auto& [name, scale] : {std::pair{"-1", -1.0}, {"0", 0.0}, {"0.5", 0.5}, {"1", 1.0}})
+      tensors.emplace_back(std::string("output_") + name, output(*unet, inputs, inputs.latents, scale));
   }
-  write_safetensors(ours, tensors, {});
+  write_safetensors(given.ours, tensors, {});
 }
 
 }  // namespace
 }  // namespace leco
 
 int main(int argc, char** argv) {
-  if (argc != 4) return std::fprintf(stderr, "usage: write_client_case MODEL LORA OURS\n"), 2;
+  const std::span<char*> words(argv, argc);
+  if (argc < 4) return std::fprintf(stderr, "usage: write_client_case MODEL LORA OURS [FLAG…]\n"), 2;
+  const auto is_given = [&](std::string_view flag) {
+    return std::ranges::any_of(words, [&](const char* word) { return word == flag; });
+  };
   at::set_num_threads(1);
   try {
-    leco::write_case(argv[1], argv[2], argv[3]);
+    leco::write_case({words[1],
+                      words[2],
+                      words[3],
+                      {.v2 = is_given("--v2"), .v_parameterization = is_given("--v_parameterization")}});
   } catch (const std::exception& error) {
     return std::fprintf(stderr, "write_client_case: %s\n", error.what()), 1;
   }

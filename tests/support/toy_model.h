@@ -7,8 +7,8 @@
 
 #include "io/file_source.h"
 #include "model/unet.h"
+#include "pipeline/base_model.h"
 #include "text/prompt_embeddings.h"
-#include "train/model_folder.h"
 
 namespace leco {
 
@@ -16,7 +16,7 @@ inline const std::string kToyModel = LECO_TEST_DATA "/toy-sd";
 
 inline std::unique_ptr<UNet> load_toy_unet(Placement placement = {}) {
   LocalFileSource files;
-  return ModelFolder(files, kToyModel).load_unet(placement);
+  return open_base_model(files, kToyModel)->load_unet(placement);
 }
 
 inline PromptEmbeddings encode_with_toy(const std::vector<std::string>& prompts) {

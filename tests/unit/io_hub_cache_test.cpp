@@ -61,12 +61,6 @@ TEST(HubId, is_told_from_paths) {
   EXPECT_FALSE(may_be_hub_id(std::string(97, 'a')));
 }
 
-TEST(WeightFileNames, put_the_variant_first) {
-  EXPECT_EQ(weight_file_names("model", ""), (std::vector<std::string>{"model.safetensors"}));
-  EXPECT_EQ(weight_file_names("model", "fp16"),
-            (std::vector<std::string>{"model.fp16.safetensors", "model.safetensors"}));
-}
-
 class HubCache : public testing::Test {
  protected:
   HubCache() : root_(fs::temp_directory_path() / ("leco-hub-" + std::to_string(getpid()))) {

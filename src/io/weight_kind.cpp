@@ -1,4 +1,4 @@
-#include "lora/weight_kind.h"
+#include "io/weight_kind.h"
 
 #include <algorithm>
 #include <array>
@@ -16,8 +16,29 @@ struct Sign {
 };
 
 // The first that fits any name decides; so a whole checkpoint stands before its parts.
-constexpr std::array<Sign, 19> kSigns = {{
-    {Where::kBegins, "model.diffusion_model.", "a whole model in one file (LDM names)"},
+constexpr auto kSigns = std::to_array<Sign>({
+    {Where::kBegins, "model.diffusion_model.joint_blocks.", "a model of Stable Diffusion 3"},
+    {Where::kBegins, "joint_blocks.", "a model of Stable Diffusion 3"},
+    {Where::kBegins, "model.diffusion_model.double_blocks.", "a model of the Flux kind"},
+    {Where::kBegins, "double_blocks.", "a model of the Flux kind"},
+    {Where::kBegins, "single_transformer_blocks.", "a model of the Flux kind"},
+    {Where::kBegins, "model.diffusion_model.double_layers.", "an AuraFlow model"},
+    {Where::kBegins, "model.diffusion_model.down_blocks.", "a Stable Cascade model"},
+    {Where::kBegins, "model.diffusion_model.blocks.", "a diffusion transformer (Wan, Cosmos, PixArt, …)"},
+    {Where::kBegins, "model.diffusion_model.layers.", "a diffusion transformer (Lumina, Z-Image, …)"},
+    {Where::kBegins, "model.diffusion_model.transformer_blocks.", "a diffusion transformer (Qwen, LTX, …)"},
+    {Where::kBegins, "transformer_blocks.", "a diffusion transformer"},
+    {Where::kBegins, "model.diffusion_model.", kWholeModel},
+    {Where::kBegins, "input_blocks.", "a U-Net alone (LDM names)"},
+    {Where::kBegins, "lora_unet_", "a LoRA"},
+    {Where::kBegins, "lora_te", "a LoRA of a text encoder"},
+    {Where::kEnds, ".lora_A.weight", "a LoRA (PEFT)"},
+    {Where::kEnds, ".lora_down.weight", "a LoRA"},
+    {Where::kEnds, ".lora.down.weight", "a LoRA (Diffusers)"},
+    {Where::kBegins, "motion_modules.", "an AnimateDiff motion module"},
+    {Where::kBegins, "adapter.body.", "a T2I adapter"},
+    {Where::kBegins, "ip_adapter.", "an IP-Adapter"},
+    {Where::kBegins, "encoder.block.", "a T5 text encoder"},
     {Where::kBegins, "control_model.", "a ControlNet"},
     {Where::kBegins, "controlnet_", "a ControlNet"},
     {Where::kEnds, ".hada_w1_a", "a LoHa (LyCORIS)"},
@@ -31,12 +52,12 @@ constexpr std::array<Sign, 19> kSigns = {{
     {Where::kBegins, "down_blocks.0.", "a U-Net in Diffusers' layout"},
     {Where::kBegins, "text_model.", "a CLIP text encoder"},
     {Where::kBegins, "vision_model.", "a CLIP image encoder"},
-    {Where::kBegins, "decoder.mid", "a VAE"},
+    {Where::kBegins, "decoder.", "a VAE"},
     {Where::kBegins, "first_stage_model.", "a VAE"},
     {Where::kIs, "emb_params", "a textual inversion embedding"},
     {Where::kIs, "clip_l", "a textual inversion embedding"},
     {Where::kBegins, "optimizer", "an optimizer's state"},
-}};
+});
 
 bool fits(const Sign& sign, std::string_view name) {
   switch (sign.where) {

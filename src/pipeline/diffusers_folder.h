@@ -1,0 +1,23 @@
+// A model in Diffusers' layout: unet/, text_encoder/ (and text_encoder_2/), tokenizer/, scheduler/. Every
+// size is read from their config.json files, the family is told from unet/config.json, never from a name.
+#pragma once
+
+#include "pipeline/base_model.h"
+
+namespace leco {
+
+class DiffusersFolder final : public BaseModel {
+ public:
+  DiffusersFolder(FileSource& files, const std::string& path, const ModelClaims& claims);
+
+  std::string form() const override { return "a Diffusers folder"; }
+  StateDict open_unet(Contents contents) const override;
+  std::vector<WeightFile> weight_files() const override;
+
+ private:
+  std::vector<TextEncoderSource> read_text_encoders(Contents contents) const override;
+  Prediction read_prediction(const ModelClaims& claims);
+  std::vector<std::string> unet_files() const;
+};
+
+}  // namespace leco
