@@ -69,11 +69,11 @@ void add_loss_flags(TrainSettings& settings, std::vector<Flag>& table) {
               "--loss_type=l2 is");
   group.later("huber_scale", unbound_form(ValueKind::kNumber, "1"), "scale of the Huber losses",
               "--loss_type=l2 is");
-  const std::string unweighted = "every timestep weighs the same; `weight` in the prompt file weighs pairs";
-  group.later("min_snr_gamma", unbound_form(ValueKind::kNumber), "weighs down timesteps of little noise",
-              unweighted);
+  group.works("min_snr_gamma", number_form(settings.min_snr_gamma, {.lowest = 0}),
+              "weighs down timesteps of little noise, by min(SNR, gamma)/SNR, or /(SNR + 1) where the model "
+              "predicts v; 5 is usual, 0 is off");
   group.later("debiased_estimation_loss", unbound_form(ValueKind::kSwitch), "weighs timesteps by 1/sqrt(SNR)",
-              unweighted);
+              "--min_snr_gamma is");
   group.later("scale_v_pred_loss_like_noise_pred", unbound_form(ValueKind::kSwitch),
               "weighs a v-prediction loss as a noise-prediction loss", "models that predict noise are");
   group.refused("v_pred_like_loss", unbound_form(ValueKind::kNumber),

@@ -44,6 +44,7 @@ struct TrainSettings {
   std::string network_weights;   // a LoRA file to start from; empty = a fresh one
 
   // Training
+  double min_snr_gamma = 0.0;  // 0 = every timestep counts alike
   int64_t max_train_steps = 1600;
   double learning_rate = 2e-6;
   std::optional<double> unet_lr;  // wins over learning_rate

@@ -22,6 +22,8 @@ class NoiseSchedule {
   NoiseSchedule();
   // ᾱ_t, the share of the signal's variance at timestep t; 1 below timestep 0, that is, without noise.
   double alpha_bar(int timestep) const { return timestep < 0 ? 1.0 : alpha_bar_[timestep]; }
+  // SNR(t) = ᾱ/(1 − ᾱ), signal to noise in variance; infinite below timestep 0.
+  double snr(int timestep) const { return alpha_bar(timestep) / (1.0 - alpha_bar(timestep)); }
 
  private:
   std::array<double, kTrainTimesteps> alpha_bar_;

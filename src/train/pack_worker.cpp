@@ -54,6 +54,7 @@ void fill_normal(Tensor contiguous, const Draws& draws) {
 PackWorker::PackWorker(Given given)
     : given_(given),
       sampler_(given.settings.max_denoising_steps, given.prediction),
+      loss_weight_(given.settings, given.prediction),
       device_(given.unet.placement().device) {}
 
 Tensor PackWorker::embed(const Questions& questions) const {
@@ -211,8 +212,9 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
 }
 
 Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) const {
-  std::vector<float> weights;
-  for (const WorkItem& item : pack) weights.push_back(static_cast<float>(pair(item).weight));
+  std::vector<float> weights;  // of items: their samples share a timestep
+  for (const WorkItem& item : pack)
+    weights.push_back(static_cast<float>(pair(item).weight * loss_weight_.at(item.timestep)));
   const Tensor of_samples = (e - y).square().mean({1, 2, 3});  // (R)
   return of_samples.view({std::ssize(pack), -1}).mean(1) * to_device(at::tensor(weights), device_);
 }

@@ -8,6 +8,7 @@
 #include "diffusion/rollout.h"
 #include "plan/step_plan.h"
 #include "text/prompt_embeddings.h"
+#include "train/loss_weight.h"
 
 namespace leco {
 
@@ -45,6 +46,7 @@ class PackWorker {
 
   Given given_;
   DdpmSampler sampler_;
+  LossWeight loss_weight_;
   torch::Device device_;
 };
 

@@ -122,6 +122,18 @@ TEST_P(TinyFamily, steps_are_the_same_in_packs) {
 INSTANTIATE_TEST_SUITE_P(Families, TinyFamily, testing::Values("sd2v", "sdxl"),
                          [](const auto& test) { return test.param; });
 
+TEST(Sd2, steps_with_min_snr_are_those_of_the_reference) {
+  const json golden = golden_json("sd2v_steps.json");
+  const json& variant = variant_named(golden, "min-SNR");
+  Tiny tiny("sd2v");
+  const PromptEmbeddings embeddings = embed(tiny);
+  const TrainSettings settings = settings_of(golden["settings"], variant["settings"]);
+  expect_variant(
+      "sd2v, min-SNR",
+      train({*tiny.unet, embeddings, tiny.folder.prediction()}, settings, pairs_of(golden["pairs"])),
+      variant);
+}
+
 TEST(Sdxl, steps_with_dynamic_crops_are_those_of_the_reference) {
   const json golden = golden_json("sdxl_steps.json");
   const json& variant = variant_named(golden, "dynamic crops");

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers.training_utils import compute_snr
 from safetensors.torch import save_file
 
 import reference_trainer as reference
@@ -35,6 +36,7 @@ VARIANTS = {
     "neuron dropout": {"network_dropout": 0.3},
     "warm-up": {"lr_scheduler": "constant_with_warmup", "lr_warmup_steps": 2, "max_train_steps": 3},
     "guidance 1, no clipping": {"leco_denoise_guidance_scale": 1.0, "max_grad_norm": 0.0},
+    "min-SNR": {"min_snr_gamma": 5.0},
 }
 SHOWN_GRADIENTS = [
     "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
@@ -61,6 +63,9 @@ changes the named settings of the first run. index and value as in steps_lora.sa
     "steps_lora.safetensors": """
 The LoRA after the three steps of steps.json. value: some of its entries, index: their places when all weights stand in
 one row, for each module in order lora_down, then lora_up, row-major. Norms in the order of modules.txt.""",
+    "loss_weight.json": """
+What a sample's loss is multiplied by at each of the timesteps. snr: by diffusers' training_utils.compute_snr, the
+schedule in double. factors: of --min_snr_gamma, as diffusers' train_text_to_image.py weighs its losses.""",
     "draws.json": f"""
 Section 2 by numpy. draws: positions from 0, words as hexadecimal, normals as the bits of float32, integers as
 [n, values]. Steps are lists of items. Seed of pairs, lengths and sizes: {SEED}. sizes: [height, width] with
@@ -194,6 +199,20 @@ def as_json(document):
     return "{\n" + ",\n".join(f"{json.dumps(key)}: {lines(value)}" for key, value in document.items()) + "\n}\n"
 
 
+def write_loss_weight(path):
+    timesteps = [0, 1, 83, 249, 250, 416, 499, 583, 666, 750, 916, 998, 999]
+    snr = compute_snr(reference.make_scheduler(1000), torch.tensor(timesteps)).double()
+    factors = []
+    for prediction_type, divisor in (("epsilon", snr), ("v_prediction", snr + 1)):
+        for gamma in (0.5, 1.0, 5.0, 20.0):
+            values = torch.minimum(snr, torch.full_like(snr, gamma)) / divisor
+            settings = {"prediction_type": prediction_type, "min_snr_gamma": gamma}
+            ours = torch.tensor([reference.loss_factor(settings, t) for t in timesteps], dtype=torch.float64)
+            assert (ours / values - 1).abs().max() < 1e-6
+            factors.append({**settings, "factors": values.tolist()})
+    path.write_text(as_json({"recipe": recipe(path), "timesteps": timesteps, "snr": snr.tolist(), "factors": factors}))
+
+
 def draws_of(seed, purpose, step, item, sub):
     draws = Draws(seed, purpose, step, item, sub)
     bits = draws.normals(7).numpy().view(np.uint32)
@@ -252,6 +271,7 @@ def main(model_folder=TESTS / "data/toy-sd", output=TESTS / "data/golden"):
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     write_draws(output / "draws.json")
+    write_loss_weight(output / "loss_weight.json")
     write_ddpm(output / "ddpm.safetensors")
     model = Model(model_folder)
     write_unet(model, output / "unet.safetensors")

@@ -63,7 +63,7 @@ TEST_F(Steps, in_packs_are_those_of_the_reference) {
   settings.items_per_pass = 2;
   expect_three_steps("packs of 2", train(settings, golden_pairs()));
   for (const auto& [name, items] :
-       {std::pair{"neuron dropout", 2}, {"random pair order", 3}, {"random pair order", 4}}) {
+       {std::pair{"neuron dropout", 2}, {"min-SNR", 2}, {"random pair order", 3}, {"random pair order", 4}}) {
     const json& variant = variant_named(golden(), name);
     settings = settings_of(golden()["settings"], variant["settings"]);
     settings.items_per_pass = items;

@@ -78,6 +78,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
   take("max_denoising_steps", [&](int64_t value) { settings.max_denoising_steps = value; });
   take("leco_denoise_guidance_scale", [&](double value) { settings.leco_denoise_guidance_scale = value; });
   take("noise_offset", [&](double value) { settings.noise_offset = value; });
+  take("min_snr_gamma", [&](double value) { settings.min_snr_gamma = value; });
   take("network_dim", [&](int64_t value) { settings.network_dim = value; });
   take("network_alpha", [&](double value) { settings.network_alpha = value; });
   take("network_dropout", [&](double value) { settings.network_dropout = value; });

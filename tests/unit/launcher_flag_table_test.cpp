@@ -208,10 +208,10 @@ TEST(Effective, FollowsWhatIsResolvedLater) {
 }
 
 TEST(Effective, ReadsBackAsTheSameSettings) {
-  auto first =
-      parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--seed=18446744073709551615",
-             "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5", "--save_every_n_steps=10",
-             "--clip_skip=2", "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
+  auto first = parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--min_snr_gamma=0.1",
+                      "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
+                      "--save_every_n_steps=10", "--clip_skip=2", "--optimizer_args", "eps=1e-300",
+                      "weight_decay=0.1"});
   Words words;
   for (const auto& [name, value] : first.effective) {
     if (name == "optimizer_args") continue;  // several words

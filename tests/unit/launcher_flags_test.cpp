@@ -100,6 +100,8 @@ TEST(Ranges, RefuseValuesOutsideAndSayWhatIsAllowed) {
       {"--unet_lr=NaN", "a finite number of at least 0"},
       {"--leco_denoise_guidance_scale=inf", "a finite number"},
       {"--noise_offset=nan", "a finite number"},
+      {"--min_snr_gamma=-1", "a finite number of at least 0"},
+      {"--min_snr_gamma=inf", "a finite number of at least 0"},
       {"--network_alpha=-1", "a finite number of at least 0"},
       {"--network_dropout=1", "a number of at least 0 and below 1"},
       {"--network_dropout=-0.1", "a number of at least 0 and below 1"},
@@ -137,6 +139,12 @@ TEST(Ranges, TakeTheirEnds) {
 TEST(Ranges, SavingEveryZeroStepsIsOff) {
   EXPECT_EQ(parse({"--save_every_n_steps=10"}).settings.save_every_n_steps, 10);
   EXPECT_FALSE(parse({"--save_every_n_steps=0"}).settings.save_every_n_steps.has_value());
+}
+
+TEST(Ranges, MinSnrGammaOfZeroIsOff) {
+  EXPECT_EQ(parse({}).settings.min_snr_gamma, 0);
+  EXPECT_EQ(parse({"--min_snr_gamma=0"}).settings.min_snr_gamma, 0);
+  EXPECT_EQ(parse({"--min_snr_gamma=5"}).settings.min_snr_gamma, 5);
 }
 
 TEST(Ranges, WarmupIsStepsOrAShare) {
