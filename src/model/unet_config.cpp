@@ -2,63 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
-
-#include "core/error.h"
+#include "model/config_reader.h"
 
 namespace leco {
 namespace {
 
 using nlohmann::json;
-
-class ConfigReader {
- public:
-  ConfigReader(const std::string& text, std::string origin) : origin_(std::move(origin)) {
-    config_ = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!config_.is_object()) throw_usage(origin_ + ": not a JSON object");
-  }
-
-  [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const {
-    throw_usage(fmt::format("{}: '{}' is {}, this U-Net needs {}", origin_, key,
-                            config_.contains(key) ? config_[key].dump() : "missing", wanted));
-  }
-
-  template <class T>
-  T get(const std::string& key, const char* wanted) const {
-    try {
-      return config_.at(key).get<T>();
-    } catch (const json::exception&) {
-      refuse(key, wanted);
-    }
-  }
-
-  // A key that, where present, must have one of these values.
-  void expect(const std::string& key, const std::vector<json>& values) const {
-    if (!config_.contains(key) || std::ranges::find(values, config_[key]) != values.end()) return;
-    std::string wanted;
-    for (const json& value : values) wanted += (wanted.empty() ? "" : " or ") + value.dump();
-    refuse(key, wanted);
-  }
-
-  // False where the key is missing or null.
-  bool flag(const std::string& key) const { return has(key) && get<bool>(key, "true or false"); }
-
-  // One number for all levels, or a list of one a level.
-  std::vector<int64_t> per_level(const std::string& key, size_t levels) const {
-    const json& value = config_.contains(key) ? config_[key] : json();
-    if (value.is_number_integer()) return std::vector<int64_t>(levels, value.get<int64_t>());
-    auto list = get<std::vector<int64_t>>(key, "a number or a list of numbers");
-    if (list.size() != levels) refuse(key, fmt::format("{} entries", levels));
-    return list;
-  }
-
-  bool has(const std::string& key) const { return config_.contains(key) && !config_[key].is_null(); }
-
- private:
-  std::string origin_;
-  json config_;
-};
 
 // Variants of the architecture that no model of the three families uses: each would change what is computed.
 void refuse_other_architectures(const ConfigReader& config) {
@@ -141,7 +90,7 @@ void check_consistency(const ConfigReader& config, const UNetConfig& unet) {
 }  // namespace
 
 UNetConfig parse_unet_config(const std::string& text, const std::string& origin) {
-  const ConfigReader config(text, origin);
+  const ConfigReader config(text, origin, "U-Net");
   refuse_other_architectures(config);
   UNetConfig unet;
   unet.in_channels = config.get<int64_t>("in_channels", "a number");

@@ -24,6 +24,7 @@ class WeightScope {
     return {*weights_, placement_, name_.empty() ? child : name_ + "." + child};
   }
   const std::string& name() const { return name_; }
+  bool contains(const std::string& leaf) const { return weights_->contains(name_ + "." + leaf); }
   torch::Tensor take(const std::string& leaf, const std::vector<int64_t>& shape) const {
     return weights_->take_weight(name_ + "." + leaf, shape).to(placement_.device, placement_.dtype);
   }
