@@ -130,7 +130,7 @@ TEST(Sd2, steps_with_min_snr_are_those_of_the_reference) {
   const TrainSettings settings = settings_of(golden["settings"], variant["settings"]);
   expect_variant(
       "sd2v, min-SNR",
-      train({*tiny.unet, embeddings, tiny.folder.prediction()}, settings, pairs_of(golden["pairs"])),
+      train({*tiny.unet, embeddings, tiny.model->prediction()}, settings, pairs_of(golden["pairs"])),
       variant);
 }
 

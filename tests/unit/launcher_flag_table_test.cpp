@@ -228,6 +228,7 @@ TEST(Effective, LeavesOutOfTheResultWhatDoesNotDetermineIt) {
   const std::set<std::string> aside = {"pretrained_model_name_or_path",
                                        "prompts_file",
                                        "network_weights",
+                                       "tokenizer_cache_dir",
                                        "gradient_accumulation_steps",  // pairs_per_step says it
                                        "output_dir",
                                        "output_name",
