@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "io/digest.h"
+#include "io/mapped_file.h"
+#include "io/torch_checkpoint.h"
 #include "io/weight_kind.h"
 #include "launcher/flag_groups.h"
 #include "launcher/flag_help.h"
@@ -35,17 +37,20 @@ std::vector<Flag> inspect_flags(InspectSettings& settings) {
 
 std::string inspect_help(std::span<const Flag> table) {
   return "leco inspect: shows what a file holds, whoever wrote it.\n"
-         "Usage: leco inspect LORA.safetensors|MODEL [--json]\n"
-         "Of a LoRA: modules, ranks, norms and metadata. Norms are Frobenius norms; the change of a module "
-         "is "
-         "up·down·alpha/rank, what it adds to its layer at strength 1.\n"
-         "Of a model (a Diffusers folder, a .safetensors or .ckpt file, a hub id in the local cache): "
-         "family, "
-         "prediction, sizes, types, and what is missing or not used. Weights are not read.\n" +
+         "Usage: leco inspect LORA|MODEL [--json]\n"
+         "Of a LoRA (.safetensors): modules, ranks, norms and metadata. Norms are Frobenius norms; the\n"
+         "change of a module is up·down·alpha/rank, what it adds to its layer at strength 1.\n"
+         "Of a model (a Diffusers folder, a .safetensors or .ckpt file, a hub id in the local cache):\n"
+         "family, prediction, sizes, types, and what is missing or not used. Weights are not read.\n" +
          flags_as_help(table);
 }
 
 std::string report_of_lora(const std::string& path, bool json) {
+  if (weight_format(MappedFile(path, "a LoRA").bytes()) != WeightFormat::kSafetensors)
+    throw_usage(
+        fmt::format("'{}' is a checkpoint of torch.save without a whole model in it; of LoRAs, "
+                    "leco inspect shows those in safetensors",
+                    path));
   const SafetensorsFile file(path);
   const LoraReport report{.path = path,
                           .bytes = file.size(),
@@ -72,8 +77,8 @@ ExitStatus inspect_command(World& world, std::span<const std::string> arguments)
     return ExitStatus::kDone;
   }
   if (paths.size() != 1)
-    throw_usage(fmt::format("leco inspect takes one file, {} were given: leco inspect FILE.safetensors",
-                            paths.size()));
+    throw_usage(
+        fmt::format("leco inspect takes one file or model, {} were given: leco inspect PATH", paths.size()));
   LocalFileSource files;
   const std::string path = find_model(paths[0], files);
   std::string text;

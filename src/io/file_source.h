@@ -7,13 +7,13 @@
 
 namespace leco {
 
-// On many ranks every call is collective and gives the same answer, or the same error, on every rank.
 // What of a weight file is wanted.
 enum class Contents {
   kWeights,  // all of it; tensors are read when they are taken
   kOutline,  // names, types and shapes: no tensor is read, and they are on torch::kMeta
 };
 
+// On many ranks every call is collective and gives the same answer, or the same error, on every rank.
 class FileSource {
  public:
   virtual ~FileSource() = default;

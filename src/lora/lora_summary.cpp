@@ -127,9 +127,8 @@ LoraSummary summarise_lora(const SafetensorsFile& file, const std::string& path)
   if (sorted.modules.empty()) {
     const size_t count = sorted.other_names.size();
     const std::string what = fmt::format("a file of {} tensor{}", count, count == 1 ? "" : "s");
-    throw_usage(
-        fmt::format("'{}' is {}, and no LoRA; leco inspect shows LoRA files (models come in a later version)",
-                    path, kind.empty() ? what : kind));
+    throw_usage(fmt::format("'{}' is {}, neither a LoRA nor a whole model; leco inspect shows these two",
+                            path, kind.empty() ? what : kind));
   }
   if (!kind.empty())
     throw_usage(fmt::format("'{}' holds LoRA modules together with {}; leco inspect shows plain LoRA files",

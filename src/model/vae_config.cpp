@@ -32,7 +32,7 @@ void check_tile(const ConfigReader& config, const VaeConfig& vae) {
 }
 
 void check_levels(const ConfigReader& config, const VaeConfig& vae) {
-  constexpr size_t kLevels = 4;
+  constexpr size_t kLevels = VaeConfig::kLevels;
   if (vae.levels() != kLevels)
     config.refuse("block_out_channels", fmt::format("{} levels, so that a latent is {} pixels wide", kLevels,
                                                     VaeConfig::kPixelsPerLatent));

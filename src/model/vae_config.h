@@ -9,7 +9,10 @@ namespace leco {
 
 struct VaeConfig {
   static constexpr int64_t kLatentChannels = 4;
-  static constexpr int64_t kPixelsPerLatent = 8;  // along each side: four levels, three of them doubled
+  static constexpr int64_t kLevels = 4, kPixelsPerLatent = 8;  // along each side, by doubling between levels
+  // Of SDXL; the defaults below are those of SD 1.x and 2.x.
+  static constexpr double kSdxlScalingFactor = 0.13025;
+  static constexpr int64_t kSdxlSampleSize = 1024;
 
   std::vector<int64_t> block_out_channels;  // channels of each level, from the picture inwards
   int64_t layers_per_block = 2;             // resnets of a level in the encoder; the decoder has one more

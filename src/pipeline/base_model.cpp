@@ -8,6 +8,16 @@
 #include "pipeline/single_file.h"
 
 namespace leco {
+namespace {
+
+void warn_of_left_over(const StateDict& weights, const char* part) {
+  const auto left = weights.left();
+  if (left.empty()) return;
+  log::warning(fmt::format("'{}' holds {} tensors that the {} does not use: {}{}", weights.origin(),
+                           left.size(), part, left[0], left.size() > 1 ? ", …" : ""));
+}
+
+}  // namespace
 
 std::unique_ptr<BaseModel> open_base_model(FileSource& files, const std::string& path,
                                            const ModelClaims& claims) {
@@ -36,11 +46,24 @@ std::unique_ptr<UNet> BaseModel::load_unet(Placement placement) const {
   const bool is_outline = placement.device.is_meta();
   StateDict weights = open_unet(is_outline ? Contents::kOutline : Contents::kWeights);
   auto unet = std::make_unique<UNet>(unet_config_, weights, placement);
-  if (const auto left = weights.left(); !left.empty() && !is_outline) {
-    log::warning(fmt::format("'{}' holds {} tensors that the U-Net does not use: {}{}", weights.origin(),
-                             left.size(), left[0], left.size() > 1 ? ", …" : ""));
-  }
+  if (!is_outline) warn_of_left_over(weights, "U-Net");
   return unet;
+}
+
+VaeSource BaseModel::open_vae(const std::string& other, Contents contents) const {
+  if (!other.empty()) return leco::open_vae(files_, other, family_, contents);
+  if (!has_vae()) {
+    throw_usage(fmt::format(
+        "'{}' has no VAE, which draws the pictures; give one with --vae (a folder or a file)", path_));
+  }
+  return read_vae(contents);
+}
+
+std::unique_ptr<Vae> BaseModel::load_vae(torch::Device device, const std::string& other) const {
+  VaeSource source = open_vae(other);
+  auto vae = std::make_unique<Vae>(source.config, source.weights, device);
+  warn_of_left_over(source.weights, "VAE");
+  return vae;
 }
 
 std::vector<TextEncoderSource> BaseModel::open_text_encoders(Contents contents) const {

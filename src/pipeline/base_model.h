@@ -11,6 +11,7 @@
 #include "model/family.h"
 #include "model/unet.h"
 #include "pipeline/file_parts.h"
+#include "pipeline/vae_source.h"
 #include "text/text_encoder_source.h"
 
 namespace leco {
@@ -19,8 +20,8 @@ namespace leco {
 struct ModelClaims {
   bool v2 = false;                  // Stable Diffusion 2.x
   bool v_parameterization = false;  // predicts v; decides where no file says it
-  std::string tokenizer_folder =
-      {};  // of tokenizers for single files, as sd-scripts fills it; empty: built in
+  // A folder of tokenizers for single files, as sd-scripts fills it; empty takes the built-in one.
+  std::string tokenizer_folder = {};
 };
 
 struct WeightFile {
@@ -50,6 +51,13 @@ class BaseModel {
   // U-Net.
   std::vector<TextEncoderSource> open_text_encoders(Contents contents = Contents::kWeights) const;
 
+  // The VAE that draws the pictures: the model's own, or the one at `other` (pipeline/vae_source.h). Usage
+  // error where the model has none.
+  VaeSource open_vae(const std::string& other = "", Contents contents = Contents::kWeights) const;
+  std::unique_ptr<Vae> load_vae(torch::Device device, const std::string& other = "") const;
+  // Whether it has one of its own.
+  virtual bool has_vae() const = 0;
+
   // The files whose contents determine a training's result: the U-Net's, then the text encoders'.
   virtual std::vector<WeightFile> weight_files() const = 0;
 
@@ -65,6 +73,7 @@ class BaseModel {
   // Sets the family by the U-Net's structure, and checks --v2 against it.
   void set_unet(UNetConfig config, const ModelClaims& claims);
   virtual std::vector<TextEncoderSource> read_text_encoders(Contents contents) const = 0;
+  virtual VaeSource read_vae(Contents contents) const = 0;  // asked only where has_vae()
 
   FileSource& files_;
   std::string path_;

@@ -73,6 +73,10 @@ std::vector<TextEncoderSource> DiffusersFolder::read_text_encoders(Contents cont
   return sources;
 }
 
+VaeSource DiffusersFolder::read_vae(Contents contents) const {
+  return open_vae_folder(files_, path_ + "/vae", contents);
+}
+
 std::vector<WeightFile> DiffusersFolder::weight_files() const {
   std::vector<std::string> paths = unet_files();
   for (const Encoder& encoder : encoders_of(family_)) {

@@ -13,9 +13,11 @@ class DiffusersFolder final : public BaseModel {
   std::string form() const override { return "a Diffusers folder"; }
   StateDict open_unet(Contents contents) const override;
   std::vector<WeightFile> weight_files() const override;
+  bool has_vae() const override { return files_.exists(path_ + "/vae/config.json"); }
 
  private:
   std::vector<TextEncoderSource> read_text_encoders(Contents contents) const override;
+  VaeSource read_vae(Contents contents) const override;
   Prediction read_prediction(const ModelClaims& claims);
   std::vector<std::string> unet_files() const;
 };

@@ -51,10 +51,26 @@ ComponentSummary summarise_encoder(TextEncoderSource& source, const std::string&
   return part;
 }
 
+ComponentSummary summarise_vae(const BaseModel& model) {
+  VaeSource vae = model.open_vae("", Contents::kOutline);
+  ComponentSummary part =
+      start("VAE",
+            fmt::format("decoder, channels {}; scaling factor {}",
+                        fmt::join(vae.config.block_out_channels, ", "), vae.config.scaling_factor),
+            vae.weights);
+  part.is_trained_with = false;
+  vae.weights.note_problems(part.problems);
+  const Vae outline(vae.config, vae.weights, torch::kMeta);
+  part.unused = vae.weights.left();
+  return part;
+}
+
 }  // namespace
 
 bool ModelSummary::can_be_trained() const {
-  return std::ranges::all_of(components, [](const ComponentSummary& part) { return part.problems.empty(); });
+  return std::ranges::all_of(components, [](const ComponentSummary& part) {
+    return part.problems.empty() || !part.is_trained_with;
+  });
 }
 
 ModelSummary summarise_model(const BaseModel& model) {
@@ -71,6 +87,7 @@ ModelSummary summarise_model(const BaseModel& model) {
   for (size_t i = 0; i < encoders.size(); ++i)
     summary.components.push_back(
         summarise_encoder(encoders[i], i == 0 ? "text encoder" : "text encoder 2", /*pools=*/i == 1));
+  if (model.has_vae()) summary.components.push_back(summarise_vae(model));
   return summary;
 }
 

@@ -12,13 +12,14 @@
 namespace leco {
 
 struct ComponentSummary {
-  std::string what;  // "U-Net", "text encoder", "text encoder 2"
+  std::string what;  // "U-Net", "text encoder", "text encoder 2", "VAE"
   std::string sizes;
   std::string file;
   int64_t parameters = 0;
   std::map<torch::ScalarType, int64_t> tensors_of_type = {};
   std::vector<std::string> problems = {};  // a line for each tensor that is missing or has another shape
   std::vector<std::string> unused = {};    // tensors of the part that nothing needs
+  bool is_trained_with = true;             // the VAE only draws
 };
 
 struct ModelSummary {
@@ -30,7 +31,7 @@ struct ModelSummary {
   std::vector<ComponentSummary> components;
   std::vector<FilePart> parts = {};  // single files only
   std::vector<std::string> notices;
-  bool can_be_trained() const;  // no component has a problem
+  bool can_be_trained() const;  // no component that this needs has a problem
 };
 
 // Throws what open_base_model throws, and usage errors for parts that cannot even be opened.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -118,6 +119,14 @@ StateDict SingleFile::open_unet(Contents contents) const {
     return StoredAs{std::string(kLdmUNetPrefix) + ldm_unet_name(name, config)};
   });
   return file;
+}
+
+bool SingleFile::has_vae() const {
+  return std::ranges::any_of(parts_, [](const FilePart& part) { return part.kind == PartKind::kVae; });
+}
+
+VaeSource SingleFile::read_vae(Contents contents) const {
+  return open_vae_file(files_, path_, family_, contents);
 }
 
 // As sd-scripts calls it in its --tokenizer_cache_dir.

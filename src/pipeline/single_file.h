@@ -15,11 +15,13 @@ class SingleFile final : public BaseModel {
   std::string form() const override { return "a single file"; }
   StateDict open_unet(Contents contents) const override;
   std::vector<WeightFile> weight_files() const override;
+  bool has_vae() const override;
 
   std::vector<FilePart> parts() const override { return parts_; }
 
  private:
   std::vector<TextEncoderSource> read_text_encoders(Contents contents) const override;
+  VaeSource read_vae(Contents contents) const override;
   Prediction read_prediction(const StateDict& outline, const ModelClaims& claims);
   TokenizerFiles tokenizer_of(size_t encoder) const;
   std::string tokenizer_name(size_t encoder) const;

@@ -38,9 +38,10 @@ std::string component_text(const ComponentSummary& part) {
                {"parameters", in_millions(part.parameters)},
                {"stored as", types_text(part)}};
   if (!part.unused.empty()) rows.emplace_back("not used", first_of(part.unused));
-  rows.emplace_back("complete", part.problems.empty() ? "yes"
-                                                      : fmt::format("NO, {} tensors are wrong or missing",
-                                                                    part.problems.size()));
+  rows.emplace_back("complete", part.problems.empty()
+                                    ? "yes"
+                                    : fmt::format("NO, {} {} wrong or missing", part.problems.size(),
+                                                  part.problems.size() == 1 ? "tensor is" : "tensors are"));
   std::string text = "\n\n" + part.what + aligned_table(rows);
   for (const std::string& problem : part.problems) text += "\n    " + problem;
   return text;

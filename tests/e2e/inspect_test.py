@@ -5,6 +5,7 @@ usage: inspect_test.py MPIEXEC LECO
 import hashlib
 import json
 import math
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from program import TOY, check, json_of, output_of, refused, run_all
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 folder = Path(tempfile.mkdtemp())
 
@@ -142,13 +143,41 @@ def what_is_no_lora_is_named_and_refused():
     one = weights(2, 2)
     pair = {"m.lora_down.weight": one, "m.lora_up.weight": one}
     for kind, tensors in {
-            "one file": {"model.diffusion_model.input_blocks.0.0.weight": one},
+            "channels": {"model.diffusion_model.input_blocks.0.0.weight": one},
             "LoHa": {"m.hada_w1_a": one}, "LoKr": {"m.lokr_w1": one}, "textual inversion": {"emb_params": one},
             "DoRA": {**pair, "m.dora_scale": one}, "Tucker": {**pair, "m.lora_mid.weight": one},
             "a file of 1 tensor": {"something": one}, "no up weight": {"m.lora_down.weight": one},
             "no down weight": {"m.lora_up.weight": one}, "no product": {**pair, "m.lora_up.weight": weights(2, 3)},
             "alpha": {**pair, "m.alpha": one}}.items():
         refused("inspect", saved("other", tensors), naming=[kind])
+
+
+def a_model_is_shown_part_by_part():
+    text = output_of("inspect", TOY)
+    for part in ("SD 1.x", "epsilon (by scheduler_config.json)", "can be trained  yes", "U-Net\n", "text encoder\n", "VAE\n"):
+        check(part in text, text)
+    found = json.loads(output_of("inspect", TOY, "--json"))
+    check([part["part"] for part in found["components"]] == ["U-Net", "text encoder", "VAE"], found)
+    for part in found["components"]:
+        tensors = load_file(part["file"])
+        numbers = sum(t.numel() for name, t in tensors.items() if not name.startswith(("encoder.", "quant_conv.")))
+        check(part["parameters"] == numbers and not part["problems"] and not part["unused"], part)
+    refused("inspect", TOY, "--v2", naming=["--v2", "SD 1.x"])
+
+
+def what_a_model_lacks_is_listed():
+    short = folder / "short"
+    shutil.copytree(TOY, short)
+    unet = short / "unet/diffusion_pytorch_model.safetensors"
+    tensors = load_file(unet)
+    del tensors["conv_in.bias"]
+    tensors["spare.weight"] = weights(3)
+    save_file(tensors, unet)
+    shutil.rmtree(short / "vae")
+    text = output_of("inspect", short)
+    for part in ("can be trained  NO", "1 tensor is wrong or missing", "conv_in.bias", "not used    spare.weight"):
+        check(part in text, text)
+    check("VAE" not in text, text)
 
 
 def bad_files_and_words_are_refused():
@@ -158,17 +187,18 @@ def bad_files_and_words_are_refused():
         path.write_bytes(blob)
         refused("inspect", path, naming=[name])
     torch.save({"a": weights(1)}, folder / "a.ckpt")
-    refused("inspect", folder / "a.ckpt", naming=["a.ckpt", "PyTorch"])
+    refused("inspect", folder / "a.ckpt", naming=["a.ckpt", "torch.save"])
     refused("inspect", folder, naming=["folder"])
     refused("inspect", "none.safetensors", naming=["none.safetensors"], ranks=2)
-    refused("inspect", naming=["one file"])
-    refused("inspect", "a", "b", naming=["one file"])
+    refused("inspect", naming=["one file or model"])
+    refused("inspect", "a", "b", naming=["one file or model"])
     refused("inspect", "a", "--jsn", naming=["--jsn", "--json"])
-    check("Usage: leco inspect FILE" in output_of("inspect", "--help"), "help")
+    check("Usage: leco inspect LORA|MODEL" in output_of("inspect", "--help"), "help")
 
 
 if __name__ == "__main__":
     sys.exit(run_all([
         kohya_files_of_any_shape_equal_numpy, dotted_files_are_named_and_shown,
         our_own_files_show_settings_pairs_and_a_right_checksum, broken_numbers_and_foreign_metadata_are_shown,
-        what_is_no_lora_is_named_and_refused, bad_files_and_words_are_refused]))
+        what_is_no_lora_is_named_and_refused,
+        a_model_is_shown_part_by_part, what_a_model_lacks_is_listed, bad_files_and_words_are_refused]))

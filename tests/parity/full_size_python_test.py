@@ -84,11 +84,14 @@ class FullSizeTest(unittest.TestCase):
         self.assertTrue(found["can_be_trained"], found)
         self.assertFalse([part for part in found["parts"] if part["part"] == "unknown"])
         encoders = [parts.text_encoder] + ([parts.text_encoder_2] if hasattr(parts, "text_encoder_2") else [])
-        for component, model in zip(found["components"], [parts.unet, *encoders], strict=True):
+        for component, model in zip(found["components"], [parts.unet, *encoders, parts.vae], strict=True):
+            self.assertEqual(component["problems"], [])
             self.assertEqual(component["unused"], [])
             constants = 77 if component["types"].get("I64") else 0  # position_ids
-            self.assertEqual(component["parameters"] - constants, sum(t.numel() for t in model.state_dict().values()))
-        for component, words in zip(found["components"], sizes, strict=True):
+            used = [t.numel() for name, t in model.state_dict().items() if not name.startswith(("encoder.", "quant_conv."))]
+            self.assertEqual(component["parameters"] - constants, sum(used))
+        vae = "decoder, channels 128, 256, 512, 512; scaling factor " + ("0.13025" if family == "SDXL" else "0.18215")
+        for component, words in zip(found["components"], [*sizes, vae], strict=True):
             self.assertIn(words, component["sizes"])
         self.assertEqual(plan["modules"], modules_in(golden))
         self.assertGreater(plan["memory_bytes"], 4 * found["components"][0]["parameters"])

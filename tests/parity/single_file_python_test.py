@@ -112,6 +112,47 @@ class SingleFileTest(unittest.TestCase):
             distance = relative(ours[kind + "output_0"], theirs)
             print(*what, kind or "96x128", f"{distance:.1e}", flush=True)
             self.assertLess(distance, TOLERANCE, what)
+        if "picture" in ours:
+            self.compare_picture(pipeline.vae, ours, what)
+
+    def compare_picture(self, vae, ours, what):
+        with torch.no_grad():
+            theirs = vae.decode(ours["odd_latents"][:1] / vae.config.scaling_factor).sample
+        distance = relative(ours["picture"], theirs)
+        print(*what, "picture", f"{distance:.1e}", flush=True)
+        self.assertLess(distance, TOLERANCE, what)
+
+    def test_a_vae_is_read_from_every_form_and_from_beside_the_model(self):
+        for family, pipeline in self.pipelines.items():
+            v = ["--v_parameterization"] if family == "sd2v" else []
+            prefix = "first_stage_model."
+            alone = {name.removeprefix(prefix): t.contiguous() for name, t in self.tensors[family].items()
+                     if name.startswith(prefix)}
+            as_matrices = {name: t.flatten(1) if ".mid.attn_1." in name and t.dim() == 4 else t for name, t in alone.items()}
+            named_by_diffusers = {name: t.contiguous() for name, t in pipeline.vae.state_dict().items()}
+            no_vae = {name: t.contiguous() for name, t in self.tensors[family].items() if not name.startswith(prefix)}
+            model, beside = self.folder / "no_vae.safetensors", self.folder / "vae.safetensors"
+            save_file(no_vae, model)
+            self.assertNotIn("picture", self.outputs(model, *v), family)
+            for what, tensors in (("LDM", alone), ("matrices", as_matrices), ("Diffusers", named_by_diffusers)):
+                save_file(tensors, beside)
+                self.compare_picture(pipeline.vae, self.outputs(model, f"--vae={beside}", *v), (family, what))
+            save_checkpoint({**alone, "loss.logvar": torch.zeros(1), "model_ema.decay": torch.ones(1)}, self.folder / "vae.ckpt")
+            folder = self.forms[family]["folder"]
+            for other in (self.folder / "vae.ckpt", folder, folder / "vae", self.forms[family]["safetensors"]):
+                self.compare_picture(pipeline.vae, self.outputs(model, f"--vae={other}", *v), (family, other.name))
+
+    def test_what_is_no_vae_is_refused(self):
+        model = self.forms["sd1"]["safetensors"]
+        no_decoder = self.folder / "no_decoder.safetensors"
+        save_file({"decoder.conv_in.weight": torch.zeros(1)}, no_decoder)
+        for other, says in ((self.folder / "none", "no such VAE"), (self.forms["sd1"]["folder"] / "unet", "AutoencoderKL"),
+                            (self.folder, "config.json"), (no_decoder, "no decoder"),
+                            (self.forms["sd1"]["folder"] / "text_encoder/model.safetensors", "a CLIP text encoder")):
+            done = ended(WRITE_CLIENT_CASE, model, "-", self.folder / "outputs.safetensors", f"--vae={other}")
+            self.assertEqual(done.returncode, 1, other)
+            self.assertIn(says, done.stderr)
+            self.assertIn(str(other), done.stderr)
 
     def test_what_people_do_to_files_does_not_change_the_numbers(self):
         sd1, sd2 = self.tensors["sd1"], self.tensors["sd2v"]

@@ -1,9 +1,9 @@
 // What our U-Net makes of a model and a LoRA file, for Python to compare with diffusers.
 //
-// usage: write_client_case MODEL LORA OURS [--v2] [--v_parameterization]
+// usage: write_client_case MODEL LORA OURS [--v2] [--v_parameterization] [--vae=PATH]
 // Writes latents, timesteps, embeddings, for SDXL pooled and time_ids, and output_<scale> at scales −1, 0,
 // 0.5 and 1. Without a LoRA ("-"): output_0, and odd_latents with odd_output_0 of a size that no level
-// divides.
+// divides; and picture, decoded of the first of these, by the VAE at PATH or the model's own.
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -90,6 +90,7 @@ TimeFeatures embed_time(const UNet& unet, const Inputs& inputs) {
 struct Case {
   std::string model, lora, ours;
   ModelClaims claims;
+  std::string vae;
 };
 
 Tensor output(const UNet& unet, const Inputs& inputs, const Tensor& latents, double scale) {
@@ -114,6 +115,8 @@ void write_case(const Case& given) {
     tensors.emplace_back("odd_latents", odd);
     tensors.emplace_back("output_0", output(*unet, inputs, inputs.latents, 0));
     tensors.emplace_back("odd_output_0", output(*unet, inputs, odd, 0));
+    if (model->has_vae() || !given.vae.empty())
+      tensors.emplace_back("picture", model->load_vae(torch::kCPU, given.vae)->decode(odd.narrow(0, 0, 1)));
   } else {
     LoraNetwork network(*unet, shape_of(given.lora), 0);
     load_lora(network, files.open_safetensors(given.lora));
@@ -132,12 +135,15 @@ int main(int argc, char** argv) {
   const auto is_given = [&](std::string_view flag) {
     return std::ranges::any_of(words, [&](const char* word) { return word == flag; });
   };
+  constexpr std::string_view kVae = "--vae=";
+  const auto vae = std::ranges::find_if(words, [&](std::string_view word) { return word.starts_with(kVae); });
   at::set_num_threads(1);
   try {
     leco::write_case({words[1],
                       words[2],
                       words[3],
-                      {.v2 = is_given("--v2"), .v_parameterization = is_given("--v_parameterization")}});
+                      {.v2 = is_given("--v2"), .v_parameterization = is_given("--v_parameterization")},
+                      vae == words.end() ? "" : std::string(*vae).substr(kVae.size())});
   } catch (const std::exception& error) {
     return std::fprintf(stderr, "write_client_case: %s\n", error.what()), 1;
   }
