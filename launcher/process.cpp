@@ -32,6 +32,9 @@ void prepare_process() {
   // faults every page anew: a third of a small picture's time on the CPU.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  // Torch then asks for pages of 2 MB: weights take thousands of page faults instead of millions, and fewer
+  // misses while computing.
+  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     if (std::signal(signal, on_terminate) == SIG_IGN)

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <thread>
+#include <vector>
 
 #include "core/error.h"
 
@@ -27,14 +29,23 @@ bool is_finite_run(const Bits* bits, int64_t count) {
   return std::none_of(bits + begin, bits + count, is_bad);
 }
 
+// Threads of our own: at::parallel_for is a plain loop in code that is compiled without OpenMP, and linking a
+// second OpenMP beside torch's doubles its threads.
 template <class Bits, Bits kExponent>
 bool is_finite_all(const torch::Tensor& weights) {
-  constexpr int64_t kGrain = int64_t{1} << 20;
+  constexpr int64_t kLeastForAThread = int64_t{1} << 20;
   const auto* bits = static_cast<const Bits*>(weights.const_data_ptr());
+  const int64_t count = weights.numel();
+  const int64_t threads = std::clamp<int64_t>(count / kLeastForAThread, 1, at::get_num_threads());
   std::atomic<bool> finite = true;
-  at::parallel_for(0, weights.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  const auto check = [&](int64_t thread) {
+    const int64_t begin = count * thread / threads, end = count * (thread + 1) / threads;
     if (!is_finite_run<Bits, kExponent>(bits + begin, end - begin)) finite = false;
-  });
+  };
+  std::vector<std::jthread> others;
+  for (int64_t thread = 1; thread < threads; ++thread) others.emplace_back(check, thread);
+  check(0);
+  others.clear();
   return finite;
 }
 

@@ -77,7 +77,7 @@ def measure(given, path, folder):
     flags = [f"--pretrained_model_name_or_path={path}", f"--prompts_file={prompts}", "--max_denoising_steps=3",
              "--max_train_steps=1", "--seed=1"]
     plan = json.loads(run(ROOT / "build/launcher/leco", "plan", *flags, "--json")[0])
-    print(f"plan: {len(plan['modules'])} modules, memory {sum(plan['memory_bytes'].values()) / 1e9:.2f} GB", flush=True)
+    print(f"plan: {len(plan['modules'])} modules, memory {plan['memory_bytes'] / 1e9:.2f} GB", flush=True)
     out, seconds = run(ROOT / "build/launcher/leco", "train", *flags, f"--output_dir={folder}", "--output_name=full",
                        f"--threads={given.threads}", "--device=cpu", "--learning_rate=1e-4")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
