@@ -6,6 +6,7 @@
 #include "launcher/config_file.h"
 #include "launcher/flag_groups.h"
 #include "launcher/flag_help.h"
+#include "launcher/idle_settings.h"
 
 namespace leco {
 namespace {
@@ -58,6 +59,7 @@ void check_and_finish(ParsedTrain& parsed, bool for_training) {
                     "says how many items a step has",
                     settings.gradient_accumulation_steps, *settings.pairs_per_step));
   }
+  for (std::string& notice : idle_loss_settings(settings)) parsed.notices.push_back(std::move(notice));
   parsed.effective = effective_settings(settings);
 }
 

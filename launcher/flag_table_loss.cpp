@@ -57,25 +57,34 @@ void add_loss_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Noise and loss");
   group.works("noise_offset", number_form(settings.noise_offset, {}),
               "adds a random shift of this size to each channel of the first latents; 0 is off");
-  group.later("noise_offset_random_strength", unbound_form(ValueKind::kSwitch),
-              "draws the offset's size between 0 and noise_offset", "a fixed --noise_offset is");
-  group.later("zero_terminal_snr", unbound_form(ValueKind::kSwitch),
-              "shifts the noise schedule so that its last step is pure noise", "the model's own schedule is");
-  group.works("loss_type", only_form(ValueKind::kText, "l2", {"l1", "huber", "smooth_l1"}),
-              "l2 is the mean squared error");
-  group.later("huber_schedule", unbound_form(ValueKind::kText, "snr", "constant|exponential|snr"),
-              "how huber_c changes over timesteps", "--loss_type=l2 is");
-  group.later("huber_c", unbound_form(ValueKind::kNumber, "0.1"), "where the Huber losses bend",
-              "--loss_type=l2 is");
-  group.later("huber_scale", unbound_form(ValueKind::kNumber, "1"), "scale of the Huber losses",
-              "--loss_type=l2 is");
+  group.works("noise_offset_random_strength", switch_form(settings.noise_offset_random_strength),
+              "draws each item's offset between 0 and noise_offset");
+  group.works("zero_terminal_snr", switch_form(settings.zero_terminal_snr),
+              "stretches the noise schedule so that its last level is pure noise; true in any case where the "
+              "model's files say it");
+  group.works("loss_type",
+              choice_form(settings.loss_type, {{"l2", LossType::kL2},
+                                               {"l1", LossType::kL1},
+                                               {"huber", LossType::kHuber},
+                                               {"smooth_l1", LossType::kSmoothL1}}),
+              "what a difference d from the goal costs: d², |d|, or with c of huber_c 2c·(√(d² + c²) − c) "
+              "and 2·(√(d² + c²) − c)");
+  group.works("huber_schedule",
+              choice_form(settings.huber_schedule, {{"snr", HuberSchedule::kSnr},
+                                                    {"exponential", HuberSchedule::kExponential},
+                                                    {"constant", HuberSchedule::kConstant}}),
+              "how c follows the timestep: from 1 without noise to huber_c, or always huber_c");
+  group.works("huber_c", number_form(settings.huber_c, {.above = 0}),
+              "the difference at which huber and smooth_l1 bend from squares to absolute values");
+  group.works("huber_scale", number_form(settings.huber_scale, {.above = 0}),
+              "a factor of c in the exponential and constant schedules");
   group.works("min_snr_gamma", number_form(settings.min_snr_gamma, {.lowest = 0}),
               "weighs down timesteps of little noise, by min(SNR, gamma)/SNR, or /(SNR + 1) where the model "
               "predicts v; 5 is usual, 0 is off");
-  group.later("debiased_estimation_loss", unbound_form(ValueKind::kSwitch), "weighs timesteps by 1/sqrt(SNR)",
-              "--min_snr_gamma is");
-  group.later("scale_v_pred_loss_like_noise_pred", unbound_form(ValueKind::kSwitch),
-              "weighs a v-prediction loss as a noise-prediction loss", "models that predict noise are");
+  group.works("debiased_estimation_loss", switch_form(settings.debiased_estimation_loss),
+              "weighs timesteps by 1/sqrt(SNR), or by 1/(SNR + 1) where the model predicts v");
+  group.works("scale_v_pred_loss_like_noise_pred", switch_form(settings.scale_v_pred_loss_like_noise_pred),
+              "weighs the loss of a model that predicts v by SNR/(SNR + 1), as if it predicted noise");
   group.refused("v_pred_like_loss", unbound_form(ValueKind::kNumber),
                 "it adds a loss against an image's own noise, and LECO has no images; leave the flag out");
   const std::string drawn = "the timestep follows from the length of the rollout; see --max_denoising_steps";

@@ -30,6 +30,7 @@ std::string range_text(IntegerRange range) {
 std::string range_text(NumberRange range) {
   const bool open_below = std::isinf(range.lowest);
   const bool open_above = std::isinf(range.below);
+  if (!std::isinf(range.above)) return fmt::format("a finite number above {}", range.above);
   if (open_below && open_above) return "a finite number";
   if (open_above) return fmt::format("a finite number of at least {}", range.lowest);
   return fmt::format("a number of at least {} and below {}", range.lowest, range.below);
@@ -223,7 +224,8 @@ Form unbound_form(ValueKind kind, std::string default_text, std::string metavar)
 
 double number_in(const Given& given, std::string_view word, NumberRange range) {
   const auto value = whole_word<double>(word);
-  if (!value || !std::isfinite(*value) || *value < range.lowest || *value >= range.below) {
+  if (!value || !std::isfinite(*value) || *value < range.lowest || *value <= range.above ||
+      *value >= range.below) {
     refuse_value(given, range_text(range));
   }
   return *value;

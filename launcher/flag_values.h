@@ -22,7 +22,8 @@ struct IntegerRange {
 
 struct NumberRange {  // always finite
   double lowest = -std::numeric_limits<double>::infinity();
-  double below = std::numeric_limits<double>::infinity();  // not included
+  double below = std::numeric_limits<double>::infinity();   // not included
+  double above = -std::numeric_limits<double>::infinity();  // not included
 };
 
 Form switch_form(bool& target);

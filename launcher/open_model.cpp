@@ -8,6 +8,28 @@
 #include "io/hub_cache.h"
 
 namespace leco {
+namespace {
+
+bool ends_in_pure_noise(const TrainSettings& settings, const BaseModel& model) {
+  return settings.zero_terminal_snr || model.zero_terminal_snr();
+}
+
+// Settings that a model of its prediction cannot be trained with.
+void check_loss_settings(const TrainSettings& settings, const BaseModel& model) {
+  if (model.prediction() == Prediction::kV) return;
+  if (settings.scale_v_pred_loss_like_noise_pred)
+    throw_usage(
+        fmt::format("--scale_v_pred_loss_like_noise_pred: the flag is for models that predict v, and '{}' "
+                    "predicts noise; leave it out",
+                    model.path()));
+  if (ends_in_pure_noise(settings, model) && settings.max_denoising_steps == kTrainTimesteps)
+    throw_usage(fmt::format(
+        "--max_denoising_steps={}: with a zero terminal SNR the first timestep is pure noise, of which a "
+        "model that predicts noise, as '{}' does, says nothing; take at most {}",
+        settings.max_denoising_steps, model.path(), kTrainTimesteps - 1));
+}
+
+}  // namespace
 
 std::string find_model(const std::string& name, FileSource& files) {
   if (files.exists(name) || !may_be_hub_id(name)) return name;
@@ -18,10 +40,12 @@ std::string find_model(const std::string& name, FileSource& files) {
 }
 
 std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files) {
-  return open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
-                         {.v2 = settings.v2,
-                          .v_parameterization = settings.v_parameterization,
-                          .tokenizer_folder = settings.tokenizer_cache_dir});
+  auto model = open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
+                               {.v2 = settings.v2,
+                                .v_parameterization = settings.v_parameterization,
+                                .tokenizer_folder = settings.tokenizer_cache_dir});
+  check_loss_settings(settings, *model);
+  return model;
 }
 
 TextSettings text_settings(const TrainSettings& settings, Family family) {
@@ -41,6 +65,10 @@ std::vector<std::string> model_notices(const TrainSettings& settings, const std:
     notices.push_back(
         fmt::format("--clip_skip={} has no effect here: SDXL always takes the layer before the last",
                     *settings.clip_skip));
+  if (model.prediction() == Prediction::kEpsilon && ends_in_pure_noise(settings, model))
+    notices.push_back(
+        "the noise schedule ends in pure noise (zero_terminal_snr): made for models that predict v, and this "
+        "one predicts noise");
   const auto crops = std::ranges::count_if(pairs, &PromptPair::dynamic_crops);
   if (family != Family::kSdxl && crops > 0)
     notices.push_back(fmt::format(

@@ -59,6 +59,7 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
                .pairs = std::move(prompts.pairs),
                .model = open_model(parsed.settings, files),
                .device = device_of_rank(parsed.settings.device, world)};
+  job.settings.zero_terminal_snr |= job.model->zero_terminal_snr();
   check_weights(job.settings, *job.model, files);
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
   c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);

@@ -13,6 +13,9 @@ enum class LrSchedule { kConstant, kConstantWithWarmup };
 enum class PairOrder { kShuffle, kRandom };
 enum class RolloutLength { kShared, kIndependent, kAntithetic };
 enum class DeviceChoice { kAuto, kCpu, kCuda };
+enum class LossType { kL1, kL2, kHuber, kSmoothL1 };
+enum class HuberSchedule { kConstant, kExponential, kSnr };
+enum class MixedPrecision { kNo, kFloat16, kBFloat16 };
 
 struct AdamWSettings {
   double beta1 = 0.9;
@@ -35,7 +38,9 @@ struct TrainSettings {
   int64_t max_denoising_steps = 40;          // K, 2 … 1000
   double leco_denoise_guidance_scale = 3.0;  // G, guidance of the rollout
   RolloutLength rollout_length = RolloutLength::kShared;
-  double noise_offset = 0.0;  // 0 = off
+  double noise_offset = 0.0;                  // 0 = off
+  bool noise_offset_random_strength = false;  // each item's offset is drawn between 0 and noise_offset
+  bool zero_terminal_snr = false;             // the schedule is shifted so that its last level is pure noise
 
   // The LoRA
   int64_t network_dim = 4;       // rank r
@@ -44,7 +49,13 @@ struct TrainSettings {
   std::string network_weights;   // a LoRA file to start from; empty = a fresh one
 
   // Training
-  double min_snr_gamma = 0.0;  // 0 = every timestep counts alike
+  LossType loss_type = LossType::kL2;
+  HuberSchedule huber_schedule = HuberSchedule::kSnr;  // how the Huber losses' threshold follows the timestep
+  double huber_c = 0.1;                                // the threshold, above 0
+  double huber_scale = 1.0;                            // its factor, above 0; not with the snr schedule
+  double min_snr_gamma = 0.0;                          // 0 = every timestep counts alike
+  bool debiased_estimation_loss = false;
+  bool scale_v_pred_loss_like_noise_pred = false;
   int64_t max_train_steps = 1600;
   double learning_rate = 2e-6;
   std::optional<double> unet_lr;  // wins over learning_rate
@@ -67,6 +78,14 @@ struct TrainSettings {
   std::optional<int64_t> save_every_n_steps;
   bool no_metadata = false;
   std::string training_comment;
+
+  // Precision and speed
+  MixedPrecision mixed_precision = MixedPrecision::kNo;  // the type of the U-Net's arithmetic; no is float32
+  bool full_fp16 = false;                                // the LoRA's arithmetic in float16 as well
+  bool full_bf16 = false;                                // the same in bfloat16
+  bool gradient_checkpointing = false;                   // blocks are computed again for their gradients
+  bool deterministic = true;                             // kernels that give the same bits in every run
+  int64_t check_every = 100;  // steps between comparisons of the LoRA over the ranks; 0 = never
 
   // The machine
   DeviceChoice device = DeviceChoice::kAuto;

@@ -5,8 +5,7 @@
 
 namespace leco {
 
-DdpmSampler::DdpmSampler(int64_t inference_steps, Prediction prediction) {
-  const NoiseSchedule schedule;
+DdpmSampler::DdpmSampler(int64_t inference_steps, Prediction prediction, const NoiseSchedule& schedule) {
   const int64_t spacing = kTrainTimesteps / inference_steps;
   for (int64_t i = 0; i < inference_steps; ++i) {
     const int64_t t = (inference_steps - 1 - i) * spacing;

@@ -12,7 +12,10 @@ namespace leco {
 
 class DdpmSampler {
  public:
-  DdpmSampler(int64_t inference_steps, Prediction prediction);
+  // `schedule` must have a signal at the first timestep where the model predicts epsilon: x0 cannot be told
+  // from noise alone.
+  DdpmSampler(int64_t inference_steps, Prediction prediction,
+              const NoiseSchedule& schedule = NoiseSchedule());
   int64_t steps() const { return static_cast<int64_t>(steps_.size()); }
   int64_t timestep(int64_t step) const { return steps_[step].timestep; }  // (K−1−i)·⌊1000/K⌋ at step i
 

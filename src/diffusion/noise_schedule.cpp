@@ -14,16 +14,22 @@ constexpr double kBetaStart = 0.00085, kBetaEnd = 0.012;
 
 }  // namespace
 
-NoiseSchedule::NoiseSchedule() {
+NoiseSchedule::NoiseSchedule(bool zero_terminal_snr) {
   double product = 1.0;
   for (int t = 0; t < kTrainTimesteps; ++t) {
     const double share = static_cast<double>(t) / (kTrainTimesteps - 1);
     const double root = std::sqrt(kBetaStart) + share * (std::sqrt(kBetaEnd) - std::sqrt(kBetaStart));
     alpha_bar_[t] = product *= 1.0 - root * root;
   }
+  if (!zero_terminal_snr) return;
+  const double first = std::sqrt(alpha_bar_.front()), last = std::sqrt(alpha_bar_.back());
+  for (double& signal : alpha_bar_) {  // √ᾱ is shifted to end at 0 and stretched to begin where it did
+    const double root = (std::sqrt(signal) - last) * (first / (first - last));
+    signal = root * root;
+  }
 }
 
-Prediction parse_prediction(const std::string& text, const std::string& origin) {
+SchedulerConfig parse_scheduler_config(const std::string& text, const std::string& origin) {
   const auto config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) throw_usage(origin + ": not a JSON object");
   const auto expect = [&](const char* key, const nlohmann::json& value) {
@@ -35,12 +41,16 @@ Prediction parse_prediction(const std::string& text, const std::string& origin) 
   expect("beta_start", kBetaStart);
   expect("beta_end", kBetaEnd);
   expect("num_train_timesteps", kTrainTimesteps);
-  expect("rescale_betas_zero_snr", false);
   const auto type = config.value("prediction_type", nlohmann::json("epsilon"));
-  if (type == "epsilon") return Prediction::kEpsilon;
-  if (type == "v_prediction") return Prediction::kV;
-  throw_usage(
-      fmt::format("{}: 'prediction_type' is {}, known are epsilon and v_prediction", origin, type.dump()));
+  if (type != "epsilon" && type != "v_prediction")
+    throw_usage(
+        fmt::format("{}: 'prediction_type' is {}, known are epsilon and v_prediction", origin, type.dump()));
+  const auto rescaled = config.value("rescale_betas_zero_snr", nlohmann::json(false));
+  if (!rescaled.is_boolean() && !rescaled.is_null())
+    throw_usage(
+        fmt::format("{}: 'rescale_betas_zero_snr' is {}, expected true or false", origin, rescaled.dump()));
+  return {.prediction = type == "epsilon" ? Prediction::kEpsilon : Prediction::kV,
+          .zero_terminal_snr = rescaled == true};
 }
 
 }  // namespace leco

@@ -30,7 +30,7 @@ std::unique_ptr<BaseModel> open_base_model(FileSource& files, const std::string&
 }
 
 std::string BaseModel::description() const {
-  return fmt::format("{}, {} prediction ({}), {}", family_name(family_), prediction_name(prediction_),
+  return fmt::format("{}, {} prediction ({}), {}", family_name(family_), prediction_name(prediction()),
                      prediction_source_, form());
 }
 

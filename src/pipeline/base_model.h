@@ -36,8 +36,9 @@ class BaseModel {
   const std::string& path() const { return path_; }
   Family family() const { return family_; }
   const UNetConfig& unet_config() const { return unet_config_; }
-  Prediction prediction() const { return prediction_; }
-  virtual std::string form() const = 0;                                        // "a Diffusers folder"
+  Prediction prediction() const { return scheduler_.prediction; }
+  bool zero_terminal_snr() const { return scheduler_.zero_terminal_snr; }  // its schedule ends in pure noise
+  virtual std::string form() const = 0;                                    // "a Diffusers folder"
   const std::string& prediction_source() const { return prediction_source_; }  // what says the prediction
   std::string description() const;  // "SDXL, epsilon prediction (by …), a Diffusers folder"
 
@@ -79,7 +80,7 @@ class BaseModel {
   std::string path_;
   UNetConfig unet_config_;
   Family family_ = Family::kSd1;
-  Prediction prediction_ = Prediction::kEpsilon;
+  SchedulerConfig scheduler_;
   std::string prediction_source_;
   std::vector<std::string> notices_;
 };

@@ -30,7 +30,7 @@ DiffusersFolder::DiffusersFolder(FileSource& files, const std::string& path, con
         path_));
   }
   set_unet(parse_unet_config(files_.read(config), config), claims);
-  prediction_ = read_prediction(claims);
+  scheduler_ = read_scheduler(claims);
   if (!claims.tokenizer_folder.empty()) {
     notices_.push_back(fmt::format(
         "--tokenizer_cache_dir has no effect here: '{}' is a Diffusers folder, which has its own tokenizer",
@@ -38,7 +38,7 @@ DiffusersFolder::DiffusersFolder(FileSource& files, const std::string& path, con
   }
 }
 
-Prediction DiffusersFolder::read_prediction(const ModelClaims& claims) {
+SchedulerConfig DiffusersFolder::read_scheduler(const ModelClaims& claims) {
   const Prediction claimed = claims.v_parameterization ? Prediction::kV : Prediction::kEpsilon;
   const std::string scheduler = path_ + "/scheduler/scheduler_config.json";
   if (!files_.exists(scheduler)) {
@@ -47,12 +47,12 @@ Prediction DiffusersFolder::read_prediction(const ModelClaims& claims) {
         "--v_parameterization says)",
         path_, prediction_name(claimed), claims.v_parameterization ? "the given" : "the missing"));
     prediction_source_ = claims.v_parameterization ? "by --v_parameterization" : "no file says it";
-    return claimed;
+    return {.prediction = claimed};
   }
-  const Prediction read = parse_prediction(files_.read(scheduler), scheduler);
-  if (claims.v_parameterization && read != Prediction::kV) {
+  const SchedulerConfig read = parse_scheduler_config(files_.read(scheduler), scheduler);
+  if (claims.v_parameterization && read.prediction != Prediction::kV) {
     throw_usage(fmt::format("--v_parameterization: {} says {} prediction; leave the flag out", scheduler,
-                            prediction_name(read)));
+                            prediction_name(read.prediction)));
   }
   prediction_source_ = "by scheduler_config.json";
   return read;

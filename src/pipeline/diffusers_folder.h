@@ -18,7 +18,7 @@ class DiffusersFolder final : public BaseModel {
  private:
   std::vector<TextEncoderSource> read_text_encoders(Contents contents) const override;
   VaeSource read_vae(Contents contents) const override;
-  Prediction read_prediction(const ModelClaims& claims);
+  SchedulerConfig read_scheduler(const ModelClaims& claims);
   std::vector<std::string> unet_files() const;
 };
 

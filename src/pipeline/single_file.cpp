@@ -78,17 +78,13 @@ SingleFile::SingleFile(FileSource& files, const std::string& path, const ModelCl
                     path_, last.names.size(), family_name(family_), fmt::join(shown, ", "),
                     last.names.size() > kShown ? ", …" : ""));
   }
-  prediction_ = read_prediction(outline, claims);
+  scheduler_ = {.prediction = read_prediction(outline, claims),
+                .zero_terminal_snr = outline.contains("ztsnr")};
 }
 
-// No file of this kind has a field for it. Some that predict v hold an empty tensor of that name.
+// No file of this kind has a field for it. Some that predict v hold an empty tensor of that name, as those of
+// a zero terminal SNR hold one named ztsnr.
 Prediction SingleFile::read_prediction(const StateDict& outline, const ModelClaims& claims) {
-  if (outline.contains("ztsnr")) {
-    throw_usage(
-        fmt::format("'{}' says ('ztsnr') that it was trained with a schedule of zero terminal SNR; only "
-                    "models of the usual schedule can be trained here",
-                    path_));
-  }
   prediction_source_ = outline.contains("v_pred") ? "by its tensor 'v_pred'" : "by --v_parameterization";
   if (outline.contains("v_pred") || claims.v_parameterization) return Prediction::kV;
   prediction_source_ = "the file does not say it";

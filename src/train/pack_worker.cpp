@@ -10,6 +10,8 @@ namespace {
 
 using torch::Tensor;
 
+constexpr int64_t kOffsetStrength = 1;  // sub of the noise offset's draws
+
 // The frozen prompts of one pair, each once, and where n, p and u are among them.
 struct FrozenPrompts {
   std::vector<std::string> distinct;
@@ -53,7 +55,9 @@ void fill_normal(Tensor contiguous, const Draws& draws) {
 
 PackWorker::PackWorker(Given given)
     : given_(given),
-      sampler_(given.settings.max_denoising_steps, given.prediction),
+      sampler_(given.settings.max_denoising_steps, given.prediction,
+               NoiseSchedule(given.settings.zero_terminal_snr)),
+      difference_loss_(given.settings),
       loss_weight_(given.settings, given.prediction),
       device_(given.unet.placement().device) {}
 
@@ -73,6 +77,16 @@ std::optional<AddedConditioning> PackWorker::added(const Questions& questions) c
   return AddedConditioning{at::stack(pooled), at::stack(sizes)};
 }
 
+double PackWorker::noise_offset(const WorkItem& item) const {
+  const TrainSettings& settings = given_.settings;
+  if (!settings.noise_offset_random_strength) return settings.noise_offset;
+  double strength = 0;
+  Draws(*settings.seed,
+        {.purpose = Purpose::kNoiseOffset, .step = item.step, .item = item.index, .sub = kOffsetStrength})
+      .fill_uniform({&strength, 1});
+  return strength * settings.noise_offset;
+}
+
 // Noise, and with a noise offset one shift a sample and channel: x += offset·n.
 Tensor PackWorker::initial_latents(const Pack& pack) const {
   std::vector<Tensor> items;
@@ -85,7 +99,7 @@ Tensor PackWorker::initial_latents(const Pack& pack) const {
       Tensor shift = at::empty({samples, 4, 1, 1}, torch::kFloat32);
       fill_normal(shift, {*given_.settings.seed,
                           {.purpose = Purpose::kNoiseOffset, .step = item.step, .item = item.index}});
-      x.add_(shift, given_.settings.noise_offset);
+      x.add_(shift, noise_offset(item));
     }
     items.push_back(x);
   }
@@ -213,9 +227,12 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
 
 Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) const {
   std::vector<float> weights;  // of items: their samples share a timestep
-  for (const WorkItem& item : pack)
+  std::vector<int64_t> timesteps;
+  for (const WorkItem& item : pack) {
     weights.push_back(static_cast<float>(pair(item).weight * loss_weight_.at(item.timestep)));
-  const Tensor of_samples = (e - y).square().mean({1, 2, 3});  // (R)
+    timesteps.insert(timesteps.end(), pair(item).batch_size, item.timestep);
+  }
+  const Tensor of_samples = difference_loss_(e - y, timesteps).mean({1, 2, 3});  // (R)
   return of_samples.view({std::ssize(pack), -1}).mean(1) * to_device(at::tensor(weights), device_);
 }
 

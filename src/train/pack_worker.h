@@ -8,6 +8,7 @@
 #include "diffusion/rollout.h"
 #include "plan/step_plan.h"
 #include "text/prompt_embeddings.h"
+#include "train/difference_loss.h"
 #include "train/loss_weight.h"
 
 namespace leco {
@@ -38,6 +39,7 @@ class PackWorker {
   };
   using Questions = std::vector<Question>;
   const PromptPair& pair(const WorkItem& item) const { return given_.pairs[item.pair]; }
+  double noise_offset(const WorkItem& item) const;
   torch::Tensor initial_latents(const Pack& pack) const;
   torch::Tensor sampler_noise(const Pack& pack) const;
   torch::Tensor embed(const Questions& questions) const;                     // (P, L, D)
@@ -46,6 +48,7 @@ class PackWorker {
 
   Given given_;
   DdpmSampler sampler_;
+  DifferenceLoss difference_loss_;
   LossWeight loss_weight_;
   torch::Device device_;
 };

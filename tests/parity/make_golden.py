@@ -13,6 +13,7 @@ import torch
 from diffusers.training_utils import compute_snr
 from safetensors.torch import save_file
 
+import reference_losses
 import reference_trainer as reference
 from reference_trainer import Draws, Model, Network
 
@@ -207,7 +208,8 @@ def write_loss_weight(path):
         for gamma in (0.5, 1.0, 5.0, 20.0):
             values = torch.minimum(snr, torch.full_like(snr, gamma)) / divisor
             settings = {"prediction_type": prediction_type, "min_snr_gamma": gamma}
-            ours = torch.tensor([reference.loss_factor(settings, t) for t in timesteps], dtype=torch.float64)
+            ours = torch.tensor([reference_losses.factor(settings_with(**settings), t) for t in timesteps],
+                                dtype=torch.float64)
             assert (ours / values - 1).abs().max() < 1e-6
             factors.append({**settings, "factors": values.tolist()})
     path.write_text(as_json({"recipe": recipe(path), "timesteps": timesteps, "snr": snr.tolist(), "factors": factors}))

@@ -90,7 +90,6 @@ class ModelRefusalsTest(unittest.TestCase):
         unclip = {name.replace("conditioner.embedders.1.", "cond_stage_model."): t for name, t in sdxl.items()
                   if "embedders.0." not in name}
         self.refused(self.saved(unclip), ["unCLIP"])
-        self.refused(self.saved({**self.tensors["sdxl"], "ztsnr": torch.zeros(0)}), ["zero terminal SNR"])
 
     def test_claims_against_the_weights_are_refused(self):
         self.refused(self.saved(self.tensors["sd1"]), ["--v2", "SD 1.x"], "--v2")
@@ -106,7 +105,20 @@ class ModelRefusalsTest(unittest.TestCase):
         self.assertNotIn("warning", given.stderr)
         marked = self.train(self.saved({**self.tensors["sdxl"], "v_pred": torch.zeros(0)}))
         self.assertIn("SDXL, v prediction (by its tensor 'v_pred')", marked.stderr)
+        self.assertRegex(marked.stderr, "zero_terminal_snr +false")
         (self.folder / "out" / "x.safetensors").unlink()
+
+    def test_a_file_that_says_so_is_trained_with_zero_terminal_snr(self):
+        for marks, warned in ((["ztsnr", "v_pred"], False), (["ztsnr"], True)):
+            done = self.train(self.saved({**self.tensors["sdxl"], **{mark: torch.zeros(0) for mark in marks}}))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stderr, "zero_terminal_snr +true")
+            self.assertEqual("ends in pure noise" in done.stderr, warned)
+            (self.folder / "out" / "x.safetensors").unlink()
+        self.refused(self.saved(self.tensors["sd1"]), ["--scale_v_pred_loss_like_noise_pred", "predicts noise"],
+                     "--scale_v_pred_loss_like_noise_pred")
+        self.refused(self.saved(self.tensors["sd1"]), ["--max_denoising_steps=1000", "at most 999"],
+                     "--zero_terminal_snr", "--max_denoising_steps=1000")
 
     def test_every_tensor_is_accounted_for(self):
         path = self.saved(self.changed(**{"strange.tensor": torch.zeros(2)}))

@@ -15,6 +15,8 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTokenizerFast
 
+import reference_losses
+
 PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, CROP, LATENTS, NOISE_OFFSET = 1, 2, 3, 4, 5, 6
 SAMPLER_NOISE, DROPOUT, LORA_INIT = 7, 8, 9
 NEURON = 0  # the kind of dropout, the lowest two bits of its sub
@@ -23,7 +25,9 @@ DEFAULT_SETTINGS = {
     "seed": 0, "max_train_steps": 1, "pairs_per_step": 1, "pair_order": "shuffle",
     "max_denoising_steps": 40, "leco_denoise_guidance_scale": 3.0, "rollout_length": "shared",
     "noise_offset": 0.0, "noise_offset_random_strength": False, "prediction_type": "epsilon",
-    "min_snr_gamma": 0.0, "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "max_grad_norm": 1.0,
+    "min_snr_gamma": 0.0, "debiased_estimation_loss": False, "scale_v_pred_loss_like_noise_pred": False,
+    "loss_type": "l2", "huber_schedule": "snr", "huber_c": 0.1, "huber_scale": 1.0, "zero_terminal_snr": False,
+    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "max_grad_norm": 1.0,
     "learning_rate": 2e-6, "lr_scheduler": "constant", "lr_warmup_steps": 0,
     "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01,
 }
@@ -135,20 +139,13 @@ def initial_latents(settings, pair, step, item):
 
 # ---- the sampler ---------------------------------------------------------------------------------
 
-def cumulative_alphas():
-    """The square of what is left of the picture at each of the 1000 timesteps, in double."""
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-    return torch.cumprod(1.0 - betas, dim=0)
-
-
-def make_scheduler(K, prediction_type="epsilon"):
+def make_scheduler(K, prediction_type="epsilon", zero_terminal_snr=False):
     """diffusers' DDPMScheduler on K timesteps, its cumulative products in double (section 1) instead of float32."""
     scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
                               beta_schedule="scaled_linear", variance_type="fixed_small", clip_sample=False,
                               timestep_spacing="leading", steps_offset=0, prediction_type=prediction_type)
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-    scheduler.betas, scheduler.alphas = betas, 1.0 - betas
-    scheduler.alphas_cumprod = cumulative_alphas()
+    scheduler.betas = reference_losses.noise_betas(zero_terminal_snr)
+    scheduler.alphas, scheduler.alphas_cumprod = 1.0 - scheduler.betas, reference_losses.cumulative_alphas(zero_terminal_snr)
     scheduler.one = torch.tensor(1.0, dtype=torch.float64)
     scheduler.set_timesteps(K)
     return scheduler
@@ -288,7 +285,7 @@ class Model:
 
 
 def roll_out(predict, network, settings, pair, k, step, item):
-    scheduler = make_scheduler(settings["max_denoising_steps"], settings["prediction_type"])
+    scheduler = make_scheduler(settings["max_denoising_steps"], settings["prediction_type"], settings["zero_terminal_snr"])
     x, guidance = initial_latents(settings, pair, step, item), settings["leco_denoise_guidance_scale"]
     with torch.no_grad(), network.on(pair["multiplier"]):
         for index in range(k):
@@ -313,15 +310,6 @@ def goal(predict, pair, x, t):
     return neutral + sign * pair["guidance_scale"] * (positive - unconditional)
 
 
-def loss_factor(settings, t):
-    """--min_snr_gamma's factor of a sample's loss at t."""
-    gamma, left = settings["min_snr_gamma"], cumulative_alphas()[t].item()
-    if not gamma:
-        return 1.0
-    snr = left / (1.0 - left)
-    return min(snr, gamma) / (snr + 1.0 if settings["prediction_type"] == "v_prediction" else snr)
-
-
 def work_item(model, network, settings, pairs, step, item):
     """-> (loss with its graph, what was drawn)"""
     place = pair_index(settings, len(pairs), step, item)
@@ -335,8 +323,7 @@ def work_item(model, network, settings, pairs, step, item):
     dropout = {"seed": settings["seed"], "step": step, "item": item, "p": p} if p else None
     with network.on(pair["multiplier"], dropout):
         (e,) = predict(x, t, [pair["target"]])
-    samples = (e.float() - y.float()).square().mean(dim=(1, 2, 3)) * loss_factor(settings, t)
-    loss = pair["weight"] * samples.mean()
+    loss = pair["weight"] * reference_losses.of_samples(settings, e, y, t).mean()
     height, width = 8 * x.shape[2], 8 * x.shape[3]
     return loss, {"pair": place, "k": k, "t": t, "height": height, "width": width, "loss": loss.item()}
 

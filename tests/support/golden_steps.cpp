@@ -79,6 +79,24 @@ TrainSettings settings_of(const json& first, const json& changes) {
   take("leco_denoise_guidance_scale", [&](double value) { settings.leco_denoise_guidance_scale = value; });
   take("noise_offset", [&](double value) { settings.noise_offset = value; });
   take("min_snr_gamma", [&](double value) { settings.min_snr_gamma = value; });
+  take("noise_offset_random_strength", [&](bool value) { settings.noise_offset_random_strength = value; });
+  take("zero_terminal_snr", [&](bool value) { settings.zero_terminal_snr = value; });
+  take("debiased_estimation_loss", [&](bool value) { settings.debiased_estimation_loss = value; });
+  take("scale_v_pred_loss_like_noise_pred",
+       [&](bool value) { settings.scale_v_pred_loss_like_noise_pred = value; });
+  take("huber_c", [&](double value) { settings.huber_c = value; });
+  take("huber_scale", [&](double value) { settings.huber_scale = value; });
+  take("loss_type", [&](const std::string& value) {
+    settings.loss_type = value == "l1"      ? LossType::kL1
+                         : value == "l2"    ? LossType::kL2
+                         : value == "huber" ? LossType::kHuber
+                                            : LossType::kSmoothL1;
+  });
+  take("huber_schedule", [&](const std::string& value) {
+    settings.huber_schedule = value == "constant"      ? HuberSchedule::kConstant
+                              : value == "exponential" ? HuberSchedule::kExponential
+                                                       : HuberSchedule::kSnr;
+  });
   take("network_dim", [&](int64_t value) { settings.network_dim = value; });
   take("network_alpha", [&](double value) { settings.network_alpha = value; });
   take("network_dropout", [&](double value) { settings.network_dropout = value; });

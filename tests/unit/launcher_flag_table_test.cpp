@@ -131,7 +131,6 @@ TEST(Status, SaysWhatTheVersionHasInstead) {
   EXPECT_EQ(train_error({"--mixed_precision=bf16"}), "--mixed_precision=bf16 is not in this version; no is");
   EXPECT_EQ(train_error({"--save_model_as", "ckpt"}),
             "--save_model_as=ckpt is not in this version; safetensors is");
-  EXPECT_EQ(train_error({"--loss_type=huber"}), "--loss_type=huber is not in this version; l2 is");
   EXPECT_EQ(
       train_error({"--network_args", "conv_dim=4", "conv_alpha=1"}),
       "--network_args conv_dim=4 conv_alpha=1 is not in this version; --network_dim, --network_alpha and "
@@ -175,6 +174,21 @@ TEST(Status, WordsThatWorkAreTaken) {
          "--network_train_unet_only", "--sdpa"});
 }
 
+TEST(Status, LossSettingsThatSayNothingAreExplained) {
+  EXPECT_EQ(parse({"--huber_c=0.2", "--huber_schedule=constant"}).notices,
+            (Words{"--huber_schedule has no effect here: only --loss_type huber and smooth_l1 take it",
+                   "--huber_c has no effect here: only --loss_type huber and smooth_l1 take it"}));
+  EXPECT_EQ(parse({"--loss_type=huber", "--huber_scale=2"}).notices,
+            Words{"--huber_scale has no effect here: the snr schedule takes no scale, as in sd-scripts"});
+  EXPECT_EQ(parse({"--noise_offset_random_strength"}).notices,
+            Words{"--noise_offset_random_strength has no effect here: --noise_offset is 0"});
+  EXPECT_TRUE(parse({"--loss_type=smooth_l1", "--huber_schedule=exponential", "--huber_scale=2",
+                     "--huber_c=0.3", "--noise_offset=0.1", "--noise_offset_random_strength"})
+                  .notices.empty());
+  EXPECT_EQ(train_error({"--huber_c=0"}), "--huber_c=0: expected a finite number above 0");
+  EXPECT_EQ(train_error({"--loss_type=mse"}), "--loss_type=mse: expected one of l2, l1, huber, smooth_l1");
+}
+
 TEST(Status, SwitchingOffWhatIsAlwaysOnIsExplained) {
   EXPECT_EQ(parse({"--sdpa=false"}).notices,
             Words{"--sdpa=false has no effect here: attention is PyTorch's scaled dot product in any case"});
@@ -210,8 +224,8 @@ TEST(Effective, FollowsWhatIsResolvedLater) {
 TEST(Effective, ReadsBackAsTheSameSettings) {
   auto first = parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--min_snr_gamma=0.1",
                       "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
-                      "--save_every_n_steps=10", "--clip_skip=2", "--optimizer_args", "eps=1e-300",
-                      "weight_decay=0.1"});
+                      "--save_every_n_steps=10", "--clip_skip=2", "--loss_type=huber", "--huber_c=0.07",
+                      "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
   Words words;
   for (const auto& [name, value] : first.effective) {
     if (name == "optimizer_args") continue;  // several words
