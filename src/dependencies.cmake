@@ -17,6 +17,13 @@ find_package(ICU QUIET COMPONENTS uc)
 if(NOT ICU_FOUND)
   message(FATAL_ERROR "ICU is missing; bring it with: sudo apt-get install libicu-dev")
 endif()
+leco_require(PNG "libpng" "sudo apt-get install libpng-dev")
+leco_require(GIF "giflib" "sudo apt-get install libgif-dev")
+leco_require(PkgConfig "pkg-config" "sudo apt-get install pkgconf")
+pkg_check_modules(pango QUIET pangocairo)
+if(NOT pango_FOUND)
+  message(FATAL_ERROR "Pango with cairo is missing; bring it with: sudo apt-get install libpango1.0-dev")
+endif()
 
 # libtorch comes from PyPI's wheel. Its own CMake package refuses to configure without a whole CUDA toolkit,
 # although compiling against it takes only headers, and those lie in the wheels that torch depends on.

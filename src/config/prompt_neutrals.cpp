@@ -6,6 +6,7 @@
 
 #include "config/toml_scan.h"
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace leco {
 namespace {
@@ -17,23 +18,6 @@ std::string_view trimmed(std::string_view line) {
   const size_t begin = line.find_first_not_of(kBlank);
   if (begin == std::string_view::npos) return {};
   return line.substr(begin, line.find_last_not_of(kBlank) - begin + 1);
-}
-
-// Well-formed UTF-8, up to over-long forms. A file in another encoding would be trained as other words.
-bool is_utf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[at++]);
-    const int more = lead < 0x80                   ? 0
-                     : lead >= 0xC2 && lead < 0xE0 ? 1
-                     : lead >> 4 == 0xE            ? 2
-                     : lead >= 0xF0 && lead < 0xF5 ? 3
-                                                   : -1;
-    if (more < 0 || lead == 0) return false;
-    for (int i = 0; i < more; ++i, ++at) {
-      if (at >= text.size() || (text[at] & 0xC0) != 0x80) return false;
-    }
-  }
-  return true;
 }
 
 struct NeutralLines {
@@ -78,7 +62,8 @@ const std::vector<std::string>& NeutralPrompts::file(const TomlTable& table, std
     table.fail(key,
                fmt::format("names '{}' of {} bytes; the limit is {}", path, text.size(), kMaxConfigBytes));
   }
-  if (!is_utf8(text)) table.fail(key, fmt::format("names '{}', which is not UTF-8 text", path));
+  if (!is_utf8(text) || text.find('\0') != std::string::npos)
+    table.fail(key, fmt::format("names '{}', which is not UTF-8 text", path));
   NeutralLines lines = split_lines(text);
   if (lines.prompts.empty())
     table.fail(key, fmt::format("names '{}', which holds no prompt; write one a line", path));

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "io/pickle.h"
 #include "io/torch_names.h"
-#include "io/utf8.h"
+#include "core/utf8.h"
 #include "io/zip_archive.h"
 
 namespace leco {

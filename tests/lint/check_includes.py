@@ -8,7 +8,7 @@ from source_tree import files, report, root_from_arguments
 LEVELS = (
     ("core",),
     ("config", "io", "comm"),
-    ("plan", "text", "model"),
+    ("plan", "picture", "text", "model"),
     ("lora", "diffusion"),
     ("optim", "pipeline", "health"),
     ("train",),
@@ -24,6 +24,7 @@ LIBRARY_HEADERS = (
     (r"toml\+\+/.*|toml\.hpp|toml\+\+\.h", r"^(src/config|launcher)/", "files become structs in src/config"),
     (r"yaml-cpp/.*", r"^src/config/", "files become structs in src/config"),
     (r"CLI/.*", r"^launcher/", "flags become structs in launcher"),
+    (r"png\.h|gif_lib\.h|cairo.*|pango/.*", r"^src/picture/\w+\.cpp$", "the rest of the program asks src/picture"),
     (r"(torch|ATen|c10)/.*", r"^(?!src/(core|config|plan)/)", "core, config and plan are built without libtorch"),
 )
 

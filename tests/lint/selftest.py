@@ -38,6 +38,7 @@ BAD = [
     ("includes", "src/core/error.cpp", "#include <spdlog/spdlog.h>\n", "spdlog/spdlog.h may not be included here"),
     ("includes", "src/plan/plan.cpp", "#include <toml++/toml.h>\n", "toml++/toml.h may not be included here"),
     ("includes", "src/config/file.cpp", "#include <torch/types.h>\n", "torch/types.h may not be included here"),
+    ("includes", "src/plan/plan.cpp", "#include <cairo.h>\n", "cairo.h may not be included here"),
     ("includes", "src/newcomer/CMakeLists.txt", "leco_library(newcomer SOURCES a.cpp)\n", "'newcomer' has no level"),
     ("sizes", "src/core/long.cpp", "int a;\n" * 401, "401 lines, at most 400"),
     ("sizes", "src/core/f.cpp", "int f(int a) {\n" + body(59) + "}\n", "src/core/f.cpp:1: f has 61 lines, at most 60"),
