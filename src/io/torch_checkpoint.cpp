@@ -6,9 +6,9 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "io/pickle.h"
 #include "io/torch_names.h"
-#include "core/utf8.h"
 #include "io/zip_archive.h"
 
 namespace leco {
