@@ -148,6 +148,10 @@ void validate(const TrainSettings& settings, bool for_training) {
                     "--lr_scheduler=constant_with_warmup or leave the steps out",
                     settings.lr_warmup_steps));
   }
+  if (const int64_t most = most_sampler_steps(settings.rollout_sampler, kRolloutOffset);
+      settings.max_denoising_steps > most)
+    throw_usage(fmt::format("--max_denoising_steps={}: expected at most {} with --rollout_sampler={}",
+                            settings.max_denoising_steps, most, sampler_name(settings.rollout_sampler)));
   if (settings.no_metadata && !settings.training_comment.empty()) {
     throw_usage(
         "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");

@@ -47,12 +47,14 @@ void add_leco_flags(TrainSettings& settings, std::vector<Flag>& table) {
                                             {"independent", RolloutLength::kIndependent},
                                             {"antithetic", RolloutLength::kAntithetic}}),
       "the drawn length k: one for all items of a step, one for each item, or k and K-k for items in twos");
-  group.later("rollout_sampler", unbound_form(ValueKind::kText, "ddpm"), "the rollout's sampler", "ddpm is");
-  group.later("samples_per_rollout", unbound_form(ValueKind::kInteger, "1"),
-              "trains at several points of one rollout", "one point a rollout is");
-  group.later("align_timestep", unbound_form(ValueKind::kSwitch),
-              "conditions on the noise level at which the rollout ends",
-              "the timestep that all LECO trainers condition on is");
+  group.works("rollout_sampler", choice_form(settings.rollout_sampler, sampler_names()),
+              "the rollout's sampler; ddpm and euler_a add noise of their own at each step");
+  group.works("samples_per_rollout", integer_form(settings.samples_per_rollout, {1, 1000}),
+              "points of each rollout, evenly spaced, that are trained at; the item's loss is their mean");
+  group.works(
+      "align_timestep", switch_form(settings.align_timestep),
+      "conditions on the noise level at which the rollout ends, instead of the one a little above that "
+      "LECO trainers take");
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "config/sampler.h"
+
 namespace leco {
 
 enum class SavePrecision { kFloat32, kFloat16, kBFloat16 };
@@ -38,6 +40,9 @@ struct TrainSettings {
   int64_t max_denoising_steps = 40;          // K, 2 … 1000
   double leco_denoise_guidance_scale = 3.0;  // G, guidance of the rollout
   RolloutLength rollout_length = RolloutLength::kShared;
+  SamplerKind rollout_sampler = SamplerKind::kDdpm;
+  int64_t samples_per_rollout = 1;            // points of one rollout that are trained at
+  bool align_timestep = false;                // condition on the level at which a rollout ends
   double noise_offset = 0.0;                  // 0 = off
   bool noise_offset_random_strength = false;  // each item's offset is drawn between 0 and noise_offset
   bool zero_terminal_snr = false;             // the schedule is shifted so that its last level is pure noise

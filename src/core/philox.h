@@ -21,6 +21,7 @@ enum class Purpose : uint32_t {
   kSamplerNoise = 7,        // sub = rollout step, from 0
   kDropout = 8,             // sub = 4·module + kind
   kLoraInitialisation = 9,  // step = item = 0, sub = module
+  kPictureLatents = 10,     // of previews and samples: step = 0, item = row of the grid
 };
 
 // One application of the ten rounds.

@@ -1,6 +1,7 @@
 #include "diffusion/rollout.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace leco {
 namespace {
@@ -14,24 +15,24 @@ struct Rolling {
   TextFeatures text;  // of [negatives, prompts], or of the prompts alone
 };
 
-Rolling start_rolling(const UNet& unet, const RolloutBatch& batch, int64_t items) {
+Rolling start_rolling(const UNet& unet, const RolloutBatch& batch, int64_t items, bool lora_on) {
   std::vector<double> multipliers(batch.multipliers.begin(), batch.multipliers.begin() + items);
   Tensor text = batch.prompts.narrow(0, 0, items);
   if (batch.negatives.defined()) {
     text = at::cat({batch.negatives.narrow(0, 0, items), text});
     multipliers.insert(multipliers.end(), batch.multipliers.begin(), batch.multipliers.begin() + items);
   }
-  const AdapterPass pass = adapters_on(multipliers, unet.placement().device);
+  const AdapterPass pass = lora_on ? adapters_on(multipliers, unet.placement().device) : adapters_off();
   return {items, pass, repeat_rows(unet.project_text(text, pass), batch.samples)};
 }
 
 // The time features of every step, computed before the first.
 class StepTimes {
  public:
-  StepTimes(const UNet& unet, const DdpmSampler& sampler, const RolloutBatch& batch)
+  StepTimes(const UNet& unet, const Sampler& sampler, const RolloutBatch& batch)
       : halves_(batch.negatives.defined() ? 2 : 1), samples_(batch.samples), added_(batch.added.has_value()) {
     std::vector<int64_t> timesteps;
-    for (int64_t i = 0; i < batch.lengths.front(); ++i) timesteps.push_back(sampler.timestep(i));
+    for (int64_t i = 0; i < batch.stops.front().back(); ++i) timesteps.push_back(sampler.timestep(i));
     features_ = unet.embed_time(at::tensor(timesteps, torch::kInt64), added_ ? &*batch.added : nullptr);
     if (!added_) return;
     for (Tensor& rows : features_) {  // (steps·halves·G, channels), to those of each sample, by step and half
@@ -60,24 +61,61 @@ Tensor guide(const Tensor& halves, double guidance) {
   return parts[1].sub(parts[0]).mul_(guidance).add_(parts[0]);
 }
 
+// The latents of every stop, copied while the rollout passes it.
+class Stops {
+ public:
+  explicit Stops(const RolloutBatch& batch) : batch_(batch) {
+    for (size_t stop = 0; stop < batch.stops.front().size(); ++stop) {
+      const auto has_it = [stop](const std::vector<int64_t>& stops) { return stops.size() > stop; };
+      const int64_t items = std::ranges::count_if(batch.stops, has_it);
+      latents_.push_back(at::empty_like(batch.latents.narrow(0, 0, items * batch.samples)));
+    }
+  }
+
+  void pass(int64_t steps, const Tensor& x) {
+    for (int64_t item = 0; item * batch_.samples < x.size(0); ++item) {
+      const auto& stops = batch_.stops[item];
+      const auto stop = std::ranges::find(stops, steps) - stops.begin();
+      if (stop == std::ssize(stops)) continue;
+      const auto rows = [&](const Tensor& of) { return of.narrow(0, item * batch_.samples, batch_.samples); };
+      rows(latents_[stop]).copy_(rows(x));
+    }
+  }
+
+  std::vector<Tensor> take() { return std::move(latents_); }
+
+ private:
+  const RolloutBatch& batch_;
+  std::vector<Tensor> latents_;
+};
+
 }  // namespace
 
-Tensor roll_out(const UNet& unet, const DdpmSampler& sampler, const RolloutBatch& batch, double guidance) {
+std::vector<Tensor> roll_out(const UNet& unet, const Sampler& sampler, const RolloutBatch& batch,
+                             double guidance) {
   const torch::NoGradGuard no_gradient;
   const bool guided = batch.negatives.defined();
   const StepTimes times(unet, sampler, batch);
-  Tensor x = batch.latents.clone();
-  Rolling rolling = start_rolling(unet, batch, static_cast<int64_t>(batch.lengths.size()));
-  for (int64_t i = 0; i < batch.lengths.front(); ++i) {
-    const int64_t items = std::ranges::count_if(batch.lengths, [i](int64_t k) { return k > i; });
-    if (items != rolling.items) rolling = start_rolling(unet, batch, items);
-    Tensor still = x.narrow(0, 0, items * batch.samples);
-    const Tensor noise = batch.noise[i].narrow(0, 0, items * batch.samples);
-    const Tensor predicted = unet(guided ? still.repeat({2, 1, 1, 1}) : still, times.of_step(i, items),
-                                  rolling.text, rolling.pass);
-    still.copy_(sampler.advance(i, still, guided ? guide(predicted, guidance) : predicted, noise));
+  Stops stops(batch);
+  SamplerMemory memory;
+  std::optional<Rolling> rolling;
+  Tensor x = batch.latents;
+  for (int64_t i = 0; i < batch.stops.front().back(); ++i) {
+    const int64_t items =
+        std::ranges::count_if(batch.stops, [i](const auto& stops) { return stops.back() > i; });
+    const bool lora_on = sampler.timestep(i) <= batch.lora_from;
+    if (!rolling || items != rolling->items || lora_on != rolling->pass.on)
+      rolling = start_rolling(unet, batch, items, lora_on);
+    x = x.narrow(0, 0, items * batch.samples);
+    memory.keep_rows(items * batch.samples);
+    const Tensor noise =
+        sampler.draws_noise(i) ? batch.noise[i].narrow(0, 0, items * batch.samples) : Tensor();
+    const Tensor predicted =
+        unet(guided ? x.repeat({2, 1, 1, 1}) : x, times.of_step(i, items), rolling->text, rolling->pass);
+    x = sampler.advance(i, x, guided ? guide(predicted, guidance) : predicted, noise, memory);
+    stops.pass(i + 1, x);
   }
-  return x;
+  return stops.take();
 }
 
 }  // namespace leco

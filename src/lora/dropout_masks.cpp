@@ -7,6 +7,7 @@ namespace leco {
 namespace {
 
 constexpr int64_t kNeuronKind = 0;
+constexpr int64_t kModulesApart = 2048;  // between a module at one point of a rollout and at the next
 
 }  // namespace
 
@@ -18,7 +19,7 @@ torch::Tensor DropoutMasks::neuron(int64_t module, int64_t rows, int64_t rank, b
     const Draws draws(draw_.seed, {.purpose = Purpose::kDropout,
                                    .step = draw_.step,
                                    .item = draw_.items[i],
-                                   .sub = 4 * module + kNeuronKind});
+                                   .sub = 4 * (module + kModulesApart * draw_.point) + kNeuronKind});
     draws.fill_uniform(uniform);
     float* out = mask[i].data_ptr<float>();
     for (size_t j = 0; j < uniform.size(); ++j)

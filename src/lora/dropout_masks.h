@@ -16,6 +16,7 @@ class DropoutMasks {
     int64_t step = 0;
     std::vector<int64_t> items;  // the pack's items, in the order of the batch
     int64_t samples = 1;         // B, of each item
+    int64_t point = 0;           // of the rollout: each has masks of its own
     double neuron = 0;           // probability
   };
   DropoutMasks(Draw draw, torch::Device device) : draw_(std::move(draw)), device_(device) {}

@@ -19,8 +19,8 @@ DistinctPrompts distinct_prompts(const PromptPair& pair, double rollout_guidance
 Passes item_passes(const WorkItem& item, const PromptPair& pair, double rollout_guidance) {
   const DistinctPrompts prompts = distinct_prompts(pair, rollout_guidance);
   return {.rollout = item.k * prompts.rollout * pair.batch_size,
-          .frozen = prompts.frozen * pair.batch_size,
-          .train = 3 * pair.batch_size};
+          .frozen = item.points * prompts.frozen * pair.batch_size,
+          .train = item.points * 3 * pair.batch_size};
 }
 
 double item_cost(const WorkItem& item, const PromptPair& pair, double rollout_guidance) {

@@ -55,6 +55,13 @@ int64_t draw_rollout_length(const DrawSettings& settings, int64_t step, int64_t 
   return 0;
 }
 
+// LECO's t = 999 − ⌊k·1000/K⌋ is a little above the level at which the rollout has arrived; aligned, it is
+// that.
+int64_t timestep_after(const DrawSettings& settings, int64_t k) {
+  if (settings.align_timestep) return sampler_timestep(settings.sampler, settings.denoising_steps, k);
+  return 999 - k * 1000 / settings.denoising_steps;
+}
+
 // Height and width are drawn apart, from the multiples of 64 in [resolution/2, resolution].
 Resolution draw_resolution(const DrawSettings& settings, const PromptPair& pair, int64_t step, int64_t item) {
   if (!pair.dynamic_resolution) return pair.resolution;
@@ -89,16 +96,31 @@ std::vector<WorkItem> draw_items(const DrawSettings& settings, const std::vector
   for (int64_t index = 0; index < settings.items; ++index) {
     const PromptPair& pair = pairs[chosen[index]];
     const int64_t k = draw_rollout_length(settings, step, index);
+    const int64_t points = std::min(settings.samples_per_rollout, k);
     WorkItem item = {.step = step,
                      .index = index,
                      .pair = chosen[index],
                      .k = k,
-                     .timestep = 999 - k * 1000 / settings.denoising_steps,
+                     .timestep = timestep_after(settings, k),
+                     .points = points,
+                     .point = points - 1,
                      .resolution = draw_resolution(settings, pair, step, index)};
     item.crop = pair.dynamic_crops ? draw_crop(settings, item) : PictureCrop{item.resolution};
     items.push_back(item);
   }
   return items;
+}
+
+int64_t length_to(const WorkItem& item, int64_t point) {
+  return ((point + 1) * item.k + item.points - 1) / item.points;
+}
+
+WorkItem at_point(const WorkItem& item, int64_t point, const DrawSettings& settings) {
+  WorkItem at = item;
+  at.point = point;
+  at.k = length_to(item, point);
+  at.timestep = timestep_after(settings, at.k);
+  return at;
 }
 
 }  // namespace leco

@@ -82,7 +82,8 @@ int64_t activation_bytes(const UNetSizes& unet, const PlanSettings& settings, co
   const int64_t without_graph = std::max(prompts.rollout, prompts.frozen) * pass;
   const auto trained =
       static_cast<int64_t>(kBackwardFactor * static_cast<double>(graph_numbers(unet, pair.resolution)));
-  const int64_t noise = 4 * areas(unet, pair.resolution)[0] * (settings.draws.denoising_steps - 1);
+  const int64_t drawn_steps = draws_noise(settings.draws.sampler) ? settings.draws.denoising_steps - 1 : 0;
+  const int64_t noise = 4 * areas(unet, pair.resolution)[0] * drawn_steps;
   return kBytes * samples * (std::max(without_graph, trained) + noise);
 }
 

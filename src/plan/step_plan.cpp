@@ -33,6 +33,13 @@ std::vector<Pack> make_packs(const PlanSettings& settings, const std::vector<Pro
 
 }  // namespace
 
+Pack at_point(const Pack& pack, int64_t point, const DrawSettings& settings) {
+  Pack there;
+  for (const WorkItem& item : pack)
+    if (point < item.points) there.push_back(at_point(item, point, settings));
+  return there;
+}
+
 double StepPlan::efficiency() const {
   return leco::efficiency(costs, shares);
 }
@@ -43,7 +50,10 @@ PlanSettings plan_settings(const TrainSettings& settings, int ranks) {
                     .items = settings.pairs_per_step.value_or(settings.gradient_accumulation_steps * ranks),
                     .denoising_steps = settings.max_denoising_steps,
                     .pair_order = settings.pair_order,
-                    .rollout_length = settings.rollout_length},
+                    .rollout_length = settings.rollout_length,
+                    .sampler = settings.rollout_sampler,
+                    .samples_per_rollout = settings.samples_per_rollout,
+                    .align_timestep = settings.align_timestep},
           .items_per_pass = settings.items_per_pass,
           .rollout_guidance = settings.leco_denoise_guidance_scale};
 }

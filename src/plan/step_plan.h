@@ -13,6 +13,10 @@ namespace leco {
 // are always the first rows of the batch.
 using Pack = std::vector<WorkItem>;
 
+// The items of a pack that have this point, at it: those that roll longer have as many at least, so these are
+// the pack's first ones. Empty behind the last point of all.
+Pack at_point(const Pack& pack, int64_t point, const DrawSettings& settings);
+
 struct StepPlan {
   std::vector<Pack> packs;
   std::vector<double> costs;                 // of each pack

@@ -55,7 +55,9 @@ void fill_normal(Tensor contiguous, const Draws& draws) {
 
 PackWorker::PackWorker(Given given)
     : given_(given),
-      sampler_(given.settings.max_denoising_steps, given.prediction,
+      sampler_({.kind = given.settings.rollout_sampler,
+                .steps = given.settings.max_denoising_steps,
+                .prediction = given.prediction},
                NoiseSchedule(given.settings.zero_terminal_snr)),
       difference_loss_(given.settings),
       loss_weight_(given.settings, given.prediction),
@@ -107,8 +109,9 @@ Tensor PackWorker::initial_latents(const Pack& pack) const {
 }
 
 // All of a rollout's noise at once, (longest k, R, 4, h, w): one transfer, so that the rollout itself stays
-// on the device.
+// on the device. Undefined where the sampler adds none.
 Tensor PackWorker::sampler_noise(const Pack& pack) const {
+  if (!draws_noise(given_.settings.rollout_sampler)) return {};
   const int64_t samples = pair(pack.front()).batch_size;
   auto shape = latent_shape(pack.front(), samples);
   shape.insert(shape.begin(), {pack.front().k, std::ssize(pack)});
@@ -123,7 +126,7 @@ Tensor PackWorker::sampler_noise(const Pack& pack) const {
   return to_device(noise.flatten(1, 2), device_);
 }
 
-Tensor PackWorker::roll_out(const Pack& pack) const {
+std::vector<Tensor> PackWorker::roll_out(const Pack& pack) const {
   const double guidance = given_.settings.leco_denoise_guidance_scale;
   const bool guided = distinct_prompts(pair(pack.front()), guidance).rollout == 2;
   RolloutBatch batch{.latents = initial_latents(pack),
@@ -131,7 +134,8 @@ Tensor PackWorker::roll_out(const Pack& pack) const {
                      .samples = pair(pack.front()).batch_size};
   Questions prompts, negatives;
   for (const WorkItem& item : pack) {
-    batch.lengths.push_back(item.k);
+    auto& stops = batch.stops.emplace_back();
+    for (int64_t point = 0; point < item.points; ++point) stops.push_back(length_to(item, point));
     batch.multipliers.push_back(pair(item).multiplier);
     prompts.push_back({&item, pair(item).target});
     negatives.push_back({&item, pair(item).unconditional});
@@ -214,6 +218,7 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
                               .step = pack.front().step,
                               .items = items,
                               .samples = samples,
+                              .point = pack.front().point,
                               .neuron = given_.settings.network_dropout},
                              device_);
   AdapterPass pass = adapters_on(multipliers, device_);
@@ -229,7 +234,8 @@ Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) co
   std::vector<float> weights;  // of items: their samples share a timestep
   std::vector<int64_t> timesteps;
   for (const WorkItem& item : pack) {
-    weights.push_back(static_cast<float>(pair(item).weight * loss_weight_.at(item.timestep)));
+    weights.push_back(static_cast<float>(pair(item).weight * loss_weight_.at(item.timestep) /
+                                         static_cast<double>(item.points)));
     timesteps.insert(timesteps.end(), pair(item).batch_size, item.timestep);
   }
   const Tensor of_samples = difference_loss_(e - y, timesteps).mean({1, 2, 3});  // (R)

@@ -25,11 +25,14 @@ class PackWorker {
   };
   explicit PackWorker(Given given);
 
-  torch::Tensor roll_out(const Pack& pack) const;                         // x_k, (R, 4, h, w)
+  // x_k at each point of the rollout: (rows, 4, h, w) of the items that have it, which are at_point(pack,
+  // point).
+  std::vector<torch::Tensor> roll_out(const Pack& pack) const;
   torch::Tensor goal(const Pack& pack, const torch::Tensor& x) const;     // y, (R, 4, h, w)
   torch::Tensor predict(const Pack& pack, const torch::Tensor& x) const;  // e, (R, 4, h, w), differentiable
-  torch::Tensor losses(const Pack& pack, const torch::Tensor& e,
-                       const torch::Tensor& y) const;  // (G), weights included
+  torch::Tensor losses(
+      const Pack& pack, const torch::Tensor& e,
+      const torch::Tensor& y) const;  // (G), weights and the mean over an item's points included
 
  private:
   // A prompt that the U-Net is asked about for an item; its answers are rows of the batch, one a sample.
@@ -47,7 +50,7 @@ class PackWorker {
   TimeFeatures time_of(const Questions& questions) const;
 
   Given given_;
-  DdpmSampler sampler_;
+  Sampler sampler_;
   DifferenceLoss difference_loss_;
   LossWeight loss_weight_;
   torch::Device device_;

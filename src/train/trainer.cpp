@@ -9,7 +9,6 @@
 
 #include "core/error.h"
 #include "optim/lr_schedule.h"
-#include "train/device_clock.h"
 
 namespace leco {
 namespace {
@@ -59,17 +58,8 @@ StepReport Trainer::step(int64_t step) {
   StepMessage message(plan_.draws.items);
   GradientMerge merge;
   DeviceClock clock(given_.unet.placement().device, message.seconds);
-  for (const int64_t index : plan.shares[given_.comm.rank()]) {
-    const Pack& pack = plan.packs[index];
-    const Tensor x = clock.time(Phase::kRollout, [&] { return worker_.roll_out(pack); });
-    const Tensor y = clock.time(Phase::kFrozen, [&] { return worker_.goal(pack, x); });
-    clock.time(Phase::kTrain, [&] {
-      const Tensor losses = worker_.losses(pack, worker_.predict(pack, x), y);
-      given_.network.zero_gradients();
-      losses.sum().backward();
-      note(message, pack, losses, merge.hold(given_.network.gradients()));
-    });
-  }
+  for (const int64_t index : plan.shares[given_.comm.rank()])
+    train_on(plan.packs[index], message, merge, clock);
   clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
   stop_on_fault(message, step);
 
@@ -92,24 +82,43 @@ StepReport Trainer::step(int64_t step) {
           .items = items_of(plan)};
 }
 
-// A pack's losses and greatest gradient go into the message; or what is not finite, which is known only here,
-// where it arose.
-void Trainer::note(StepMessage& message, const Pack& pack, const Tensor& losses,
-                   double greatest_gradient) const {
+// The pack's gradient, summed over the points of its rollout, is held by the merge.
+void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock) {
+  const auto latents = clock.time(Phase::kRollout, [&] { return worker_.roll_out(pack); });
+  given_.network.zero_gradients();
+  for (int64_t point = 0; point < std::ssize(latents); ++point) {
+    const Pack there = at_point(pack, point, plan_.draws);
+    const Tensor& x = latents[point];
+    const Tensor y = clock.time(Phase::kFrozen, [&] { return worker_.goal(there, x); });
+    clock.time(Phase::kTrain, [&] {
+      const Tensor losses = worker_.losses(there, worker_.predict(there, x), y);
+      losses.sum().backward();
+      note_losses(message, there, losses);
+    });
+  }
+  clock.time(Phase::kTrain, [&] { note_gradient(message, pack, merge.hold(given_.network.gradients())); });
+}
+
+// What is not finite is known only here, where it arose. The first of it is told.
+void Trainer::note_losses(StepMessage& message, const Pack& pack, const Tensor& losses) const {
   const Tensor values = losses.detach().to(torch::kCPU, torch::kFloat64);
   const std::span<const double> of_items(values.data_ptr<double>(), pack.size());
-  const auto faulty = std::ranges::find_if_not(of_items, [](double loss) { return std::isfinite(loss); });
-  if (faulty == of_items.end() && std::isfinite(greatest_gradient)) {
-    for (size_t i = 0; i < pack.size(); ++i) message.losses[pack[i].index] = of_items[i];
-    message.greatest_gradient = std::max(message.greatest_gradient, greatest_gradient);
-    return;
+  for (size_t i = 0; i < pack.size(); ++i) {
+    if (!std::isfinite(of_items[i])) return note_fault(message, "loss", pack[i]);
+    double& loss = message.losses[pack[i].index];
+    loss = pack[i].point == 0 ? of_items[i] : loss + of_items[i];
   }
+}
+
+void Trainer::note_gradient(StepMessage& message, const Pack& pack, double greatest) const {
+  if (!std::isfinite(greatest)) return note_fault(message, "gradient", pack[0]);
+  message.greatest_gradient = std::max(message.greatest_gradient, greatest);
+}
+
+void Trainer::note_fault(StepMessage& message, const char* what, const WorkItem& item) const {
   message.faulty_rank = given_.comm.rank();
-  if (!message.fault.empty()) return;
-  const bool in_loss = faulty != of_items.end();
-  const WorkItem& item = pack[in_loss ? faulty - of_items.begin() : 0];
-  message.fault =
-      fmt::format("the {} of {}", in_loss ? "loss" : "gradient", describe(item, given_.pairs[item.pair]));
+  if (message.fault.empty())
+    message.fault = fmt::format("the {} of {}", what, describe(item, given_.pairs[item.pair]));
 }
 
 }  // namespace leco

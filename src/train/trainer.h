@@ -6,6 +6,7 @@
 #include "comm/communicator.h"
 #include "lora/lora_network.h"
 #include "optim/adamw.h"
+#include "train/device_clock.h"
 #include "train/gradient_merge.h"
 #include "train/pack_worker.h"
 #include "train/step_message.h"
@@ -40,8 +41,10 @@ class Trainer {
   StepReport step(int64_t step);
 
  private:
-  void note(StepMessage& message, const Pack& pack, const torch::Tensor& losses,
-            double greatest_gradient) const;
+  void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
+  void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
+  void note_gradient(StepMessage& message, const Pack& pack, double greatest) const;
+  void note_fault(StepMessage& message, const char* what, const WorkItem& item) const;
 
   Given given_;
   PlanSettings plan_;

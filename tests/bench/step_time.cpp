@@ -62,7 +62,7 @@ int main(int count, char** words) {
     DeviceClock clock(torch::kCPU, seconds);
     GradientMerge merge;
     double loss = 0, greatest = 0;
-    const auto x = clock.time(Phase::kRollout, [&] { return worker.roll_out(pack); });
+    const auto x = clock.time(Phase::kRollout, [&] { return worker.roll_out(pack).front(); });
     const auto y = clock.time(Phase::kFrozen, [&] { return worker.goal(pack, x); });
     clock.time(Phase::kTrain, [&] {
       const auto losses = worker.losses(pack, worker.predict(pack, x), y);

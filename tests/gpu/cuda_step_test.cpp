@@ -147,7 +147,7 @@ TEST_P(CudaStepTest, NothingBetweenTheDrawsAndTheLossMakesTheHostWait) {
   worker.roll_out(pack);  // libraries start at their first use, which may wait
 
   const HostSyncWatch watch(device());
-  const Tensor x = worker.roll_out(pack);
+  const Tensor x = worker.roll_out(pack).front();
   EXPECT_EQ(watch.reads(), std::set<std::string>());
   const Tensor y = worker.goal(pack, x);
   const Tensor losses = worker.losses(pack, worker.predict(pack, x), y);

@@ -10,7 +10,7 @@ LEVELS = (
     ("config", "io", "comm"),
     ("plan", "picture", "text", "model"),
     ("lora", "diffusion"),
-    ("optim", "pipeline", "health"),
+    ("optim", "pipeline", "sample", "health"),
     ("train",),
     ("report", "measure"),
     ("sweep",),

@@ -2,7 +2,7 @@
 // whole steps, the reference trainer's (loss_options.json, made by make_loss_golden.py).
 #include <fmt/format.h>
 
-#include "diffusion/ddpm.h"
+#include "diffusion/sampler.h"
 #include "tests/support/golden_steps.h"
 #include "tests/support/toy_model.h"
 #include "train/difference_loss.h"
@@ -50,8 +50,10 @@ TEST(ZeroTerminalSnr, sampler_advances_as_diffusers) {
   const Tensor x = draw(Purpose::kInitialLatents), prediction = draw(Purpose::kNoiseOffset),
                z = draw(Purpose::kSamplerNoise);
   for (const json& row : golden()["advances"]) {
-    const DdpmSampler sampler(row["K"], prediction_of(row), NoiseSchedule(/*zero_terminal_snr=*/true));
-    const Tensor after = sampler.advance(row["index"], x, prediction, z);
+    const Sampler sampler({.kind = SamplerKind::kDdpm, .steps = row["K"], .prediction = prediction_of(row)},
+                          NoiseSchedule(/*zero_terminal_snr=*/true));
+    SamplerMemory memory;
+    const Tensor after = sampler.advance(row["index"], x, prediction, z, memory);
     EXPECT_TRUE(is_near(
         fmt::format("ddpm, zero terminal SNR, {}, step {} of {}", row["prediction_type"].get<std::string>(),
                     row["index"].get<int>(), row["K"].get<int>()),

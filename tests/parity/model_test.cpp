@@ -5,7 +5,7 @@
 
 #include "core/philox.h"
 #include "core/read_file.h"
-#include "diffusion/ddpm.h"
+#include "diffusion/sampler.h"
 #include "lora/lora_network.h"
 #include "tests/support/golden.h"
 #include "tests/support/toy_model.h"
@@ -125,8 +125,12 @@ TEST(Ddpm, advances_as_diffusers_scheduler_with_both_predictions) {
     std::string kind, steps, index;
     if (!std::getline(parts, kind, '.') || !std::getline(parts, steps, '.') || !std::getline(parts, index))
       continue;  // an input
-    const DdpmSampler sampler(std::stoi(steps), kind == "epsilon" ? Prediction::kEpsilon : Prediction::kV);
-    const Tensor after = sampler.advance(std::stoi(index), golden["x"], golden["prediction"], golden["z"]);
+    const Sampler sampler({.kind = SamplerKind::kDdpm,
+                           .steps = std::stoi(steps),
+                           .prediction = kind == "epsilon" ? Prediction::kEpsilon : Prediction::kV});
+    SamplerMemory memory;
+    const Tensor after =
+        sampler.advance(std::stoi(index), golden["x"], golden["prediction"], golden["z"], memory);
     EXPECT_LE(relative_distance(after, golden[info.name]), 1e-6) << info.name;
     by_kind[kind].first.push_back(after);
     by_kind[kind].second.push_back(golden[info.name]);

@@ -7,15 +7,16 @@ takes no short cut. SDXL's own parts are in reference_families.py. Settings and 
 import math
 from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTokenizerFast
 
 import reference_losses
+from reference_draws import Draws
+from reference_samplers import Sampler, make_scheduler, scheduler_step
 
 PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, CROP, LATENTS, NOISE_OFFSET = 1, 2, 3, 4, 5, 6
 SAMPLER_NOISE, DROPOUT, LORA_INIT = 7, 8, 9
@@ -24,6 +25,7 @@ NEURON = 0  # the kind of dropout, the lowest two bits of its sub
 DEFAULT_SETTINGS = {
     "seed": 0, "max_train_steps": 1, "pairs_per_step": 1, "pair_order": "shuffle",
     "max_denoising_steps": 40, "leco_denoise_guidance_scale": 3.0, "rollout_length": "shared",
+    "rollout_sampler": "ddpm", "samples_per_rollout": 1, "align_timestep": False,
     "noise_offset": 0.0, "noise_offset_random_strength": False, "prediction_type": "epsilon",
     "min_snr_gamma": 0.0, "debiased_estimation_loss": False, "scale_v_pred_loss_like_noise_pred": False,
     "loss_type": "l2", "huber_schedule": "snr", "huber_c": 0.1, "huber_scale": 1.0, "zero_terminal_snr": False,
@@ -45,45 +47,6 @@ def with_defaults(given, defaults):
 
 
 # ---- section 2: draws ----------------------------------------------------------------------------
-
-def philox4x32(counter, key):
-    """Philox4x32 with 10 rounds: four arrays of counter words and two key words -> four arrays of random words."""
-    c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
-    k0, k1 = (int(word) for word in key)
-    low = np.uint64(0xFFFFFFFF)
-    for _ in range(10):
-        first, second = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
-        c0, c1, c2, c3 = ((second >> np.uint64(32)) ^ c1 ^ np.uint64(k0), second & low,
-                          (first >> np.uint64(32)) ^ c3 ^ np.uint64(k1), first & low)
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return c0, c1, c2, c3
-
-
-class Draws:
-    """The random numbers of one use (seed, purpose, step, item, sub), addressed by position."""
-
-    def __init__(self, seed, purpose, step=0, item=0, sub=0):
-        self.key = (seed & 0xFFFFFFFF, seed >> 32)
-        self.tail = (item, step, purpose + 256 * sub)
-
-    def words(self, count):
-        blocks = np.arange((count + 3) // 4, dtype=np.uint64)
-        tail = (np.full_like(blocks, word) for word in self.tail)
-        return np.stack(philox4x32((blocks, *tail), self.key), axis=1).reshape(-1)[:count]
-
-    def uniforms(self, count):
-        return (self.words(count).astype(np.float64) + 0.5) / 2.0**32
-
-    def integer(self, position, n):
-        return (int(self.words(position + 1)[position]) * n) >> 32
-
-    def normals(self, *shape):
-        count = math.prod(shape)
-        u = self.uniforms(count + count % 2)
-        radius, angle = np.sqrt(-2.0 * np.log(u[0::2])), 2.0 * np.pi * u[1::2]
-        z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)[:count]
-        return torch.from_numpy(z.astype(np.float32)).reshape(shape)
-
 
 def permutation(seed, epoch, size):
     order, draws = list(range(size)), Draws(seed, PAIR_ORDER, step=epoch)
@@ -137,44 +100,6 @@ def initial_latents(settings, pair, step, item):
     return latents
 
 
-# ---- the sampler ---------------------------------------------------------------------------------
-
-def make_scheduler(K, prediction_type="epsilon", zero_terminal_snr=False):
-    """diffusers' DDPMScheduler on K timesteps, its cumulative products in double (section 1) instead of float32."""
-    scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
-                              beta_schedule="scaled_linear", variance_type="fixed_small", clip_sample=False,
-                              timestep_spacing="leading", steps_offset=0, prediction_type=prediction_type)
-    scheduler.betas = reference_losses.noise_betas(zero_terminal_snr)
-    scheduler.alphas, scheduler.alphas_cumprod = 1.0 - scheduler.betas, reference_losses.cumulative_alphas(zero_terminal_snr)
-    scheduler.one = torch.tensor(1.0, dtype=torch.float64)
-    scheduler.set_timesteps(K)
-    return scheduler
-
-
-def scheduler_step(scheduler, index, x, prediction, z):
-    """One step of diffusers' own code; z takes the place of the noise that it would draw."""
-    with mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *_, **__: z):
-        return scheduler.step(prediction, scheduler.timesteps[index], x).prev_sample
-
-
-def explicit_step(K, index, x, prediction, z, prediction_type="epsilon"):
-    """The same step written out in double: Ho et al. 2020, equation 7, with the smaller of its two variances."""
-    stride = 1000 // K
-    t, previous = (K - 1 - index) * stride, (K - 2 - index) * stride
-    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
-    alpha_bar = np.cumprod(1.0 - betas)
-    a, a_previous = alpha_bar[t], alpha_bar[previous] if index < K - 1 else 1.0
-    x, prediction, z = x.double(), prediction.double(), z.double()
-    if prediction_type == "epsilon":
-        x0 = (x - math.sqrt(1 - a) * prediction) / math.sqrt(a)
-    else:
-        x0 = math.sqrt(a) * x - math.sqrt(1 - a) * prediction
-    alpha = a / a_previous
-    mean = (math.sqrt(a_previous) * (1 - alpha) * x0 + math.sqrt(alpha) * (1 - a_previous) * x) / (1 - a)
-    deviation = math.sqrt((1 - a_previous) / (1 - a) * (1 - alpha)) if t > 0 else 0.0
-    return (mean + deviation * z).float()
-
-
 # ---- the LoRA ------------------------------------------------------------------------------------
 
 class Adapter:
@@ -201,8 +126,9 @@ class Adapter:
             hidden = self.dropped(hidden, **self.network.dropout)
         return output + scale * apply(hidden, up)
 
-    def dropped(self, hidden, seed, step, item, p):
-        uniform = Draws(seed, DROPOUT, step, item, sub=4 * self.index + NEURON).uniforms(hidden.numel())
+    def dropped(self, hidden, seed, step, item, p, point=0):
+        module = self.index + 2048 * point
+        uniform = Draws(seed, DROPOUT, step, item, sub=4 * module + NEURON).uniforms(hidden.numel())
         kept = torch.from_numpy(uniform >= p).reshape(hidden.shape)
         return hidden * kept / (1.0 - p)
 
@@ -284,20 +210,50 @@ class Model:
         return self.predict
 
 
+def points(settings, k):
+    """After how many steps of the rollout there is a loss."""
+    n = settings["samples_per_rollout"]
+    return sorted({math.ceil(j * k / n) for j in range(1, n + 1)})
+
+
+def make_sampler(settings):
+    """(timesteps, the first x from noise, x after a step, what a rollout of k steps hands on)"""
+    K, kind = settings["max_denoising_steps"], settings["prediction_type"]
+    if settings["rollout_sampler"] == "ddpm":  # in double, as above
+        scheduler = make_scheduler(K, kind, settings["zero_terminal_snr"])
+
+        def step(index, x, predict, z):
+            return scheduler_step(scheduler, index, x, predict(x, scheduler.timesteps[index]), z)
+
+        return scheduler.timesteps, lambda noise: noise, step, lambda x, k: x
+    sampler = Sampler(settings["rollout_sampler"], K, kind, 0)
+    return sampler.timesteps, sampler.start, sampler.step, sampler.handed_on
+
+
 def roll_out(predict, network, settings, pair, k, step, item):
-    scheduler = make_scheduler(settings["max_denoising_steps"], settings["prediction_type"], settings["zero_terminal_snr"])
-    x, guidance = initial_latents(settings, pair, step, item), settings["leco_denoise_guidance_scale"]
+    """{length: x after it} at each point"""
+    _, start, advance, handed_on = make_sampler(settings)
+    x, guidance = start(initial_latents(settings, pair, step, item)), settings["leco_denoise_guidance_scale"]
+    stops = {}
+
+    def guided(x, t):
+        if guidance == 1:
+            return predict(x, t, [pair["target"]])[0]
+        without, target = predict(x, t, [pair["unconditional"], pair["target"]])
+        return without + guidance * (target - without)
+
     with torch.no_grad(), network.on(pair["multiplier"]):
         for index in range(k):
-            t = scheduler.timesteps[index]
-            if guidance == 1:
-                (prediction,) = predict(x, t, [pair["target"]])
-            else:
-                without, target = predict(x, t, [pair["unconditional"], pair["target"]])
-                prediction = without + guidance * (target - without)
             z = Draws(settings["seed"], SAMPLER_NOISE, step, item, sub=index).normals(*x.shape)
-            x = scheduler_step(scheduler, index, x, prediction, z)
-    return x
+            x = advance(index, x, guided, z)
+            stops[index + 1] = handed_on(x, index + 1)
+    return {length: stops[length] for length in points(settings, k)}
+
+
+def timestep_after(settings, k):
+    if settings["align_timestep"]:
+        return int(make_sampler(settings)[0][k])
+    return 999 - k * 1000 // settings["max_denoising_steps"]
 
 
 def goal(predict, pair, x, t):
@@ -313,17 +269,18 @@ def goal(predict, pair, x, t):
 def work_item(model, network, settings, pairs, step, item):
     """-> (loss with its graph, what was drawn)"""
     place = pair_index(settings, len(pairs), step, item)
-    pair, K = pairs[place], settings["max_denoising_steps"]
-    k = rollout_length(settings, step, item)
-    t = 999 - k * 1000 // K
+    pair, k = pairs[place], rollout_length(settings, step, item)
     predict = model.predictor(settings, pair, step, item)
-    x = roll_out(predict, network, settings, pair, k, step, item)
-    y = goal(predict, pair, x, t)
-    p = settings["network_dropout"]
-    dropout = {"seed": settings["seed"], "step": step, "item": item, "p": p} if p else None
-    with network.on(pair["multiplier"], dropout):
-        (e,) = predict(x, t, [pair["target"]])
-    loss = pair["weight"] * reference_losses.of_samples(settings, e, y, t).mean()
+    losses = []
+    for point, (length, x) in enumerate(roll_out(predict, network, settings, pair, k, step, item).items()):
+        t = timestep_after(settings, length)
+        y = goal(predict, pair, x, t)
+        p = settings["network_dropout"]
+        dropout = {"seed": settings["seed"], "step": step, "item": item, "p": p, "point": point} if p else None
+        with network.on(pair["multiplier"], dropout):
+            (e,) = predict(x, t, [pair["target"]])
+        losses.append(pair["weight"] * reference_losses.of_samples(settings, e, y, t).mean())
+    loss = torch.stack(losses).mean()
     height, width = 8 * x.shape[2], 8 * x.shape[3]
     return loss, {"pair": place, "k": k, "t": t, "height": height, "width": width, "loss": loss.item()}
 

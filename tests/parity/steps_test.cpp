@@ -71,6 +71,20 @@ TEST_F(Steps, in_packs_are_those_of_the_reference) {
   }
 }
 
+// The points of a pack's items lie at different steps of one rollout, and not all have as many.
+TEST_F(Steps, with_other_samplers_and_several_points_a_rollout_are_those_of_the_reference) {
+  const json rollouts = golden_json("rollout_steps.json");
+  ASSERT_EQ(rollouts["variants"].size(), 4u);
+  for (const json& variant : rollouts["variants"]) {
+    TrainSettings settings = settings_of(golden()["settings"], variant["settings"]);
+    for (const int64_t items : {1, 2}) {
+      settings.items_per_pass = items;
+      expect_variant(fmt::format("{}, packs of {}", variant["name"].get<std::string>(), items),
+                     train(settings, golden_pairs()), variant);
+    }
+  }
+}
+
 // The losses of single items at the first weights: a step's loss hides which of its items is wrong.
 TEST_F(Steps, first_step_gives_each_item_its_loss) {
   for (const int64_t items : {1, 2}) {
@@ -82,7 +96,7 @@ TEST_F(Steps, first_step_gives_each_item_its_loss) {
     std::vector<double> expected, found(*settings.pairs_per_step);
     for (const json& item : golden()["records"][0]["items"]) expected.push_back(item["loss"]);
     for (const Pack& pack : plan_step(plan_settings(settings, 1), pairs, 0, 1).packs) {
-      const Tensor x = worker.roll_out(pack);
+      const Tensor x = worker.roll_out(pack).front();
       const Tensor losses = worker.losses(pack, worker.predict(pack, x), worker.goal(pack, x));
       for (size_t i = 0; i < pack.size(); ++i)
         found[pack[i].index] = losses[static_cast<int64_t>(i)].item<double>();

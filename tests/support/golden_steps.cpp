@@ -108,6 +108,12 @@ TrainSettings settings_of(const json& first, const json& changes) {
                               : value == "independent" ? RolloutLength::kIndependent
                                                        : RolloutLength::kAntithetic;
   });
+  take("rollout_sampler", [&](const std::string& value) {
+    settings.rollout_sampler =
+        std::ranges::find(sampler_names(), value, &std::pair<std::string, SamplerKind>::first)->second;
+  });
+  take("samples_per_rollout", [&](int64_t value) { settings.samples_per_rollout = value; });
+  take("align_timestep", [&](bool value) { settings.align_timestep = value; });
   take("pair_order", [&](const std::string& value) {
     settings.pair_order = value == "random" ? PairOrder::kRandom : PairOrder::kShuffle;
   });

@@ -45,6 +45,20 @@ TEST(Parsing, TakesListsOfWords) {
   EXPECT_EQ(parse({"--optimizer_args"}).settings.adamw.weight_decay, 0.01);
 }
 
+TEST(Parsing, TakesEverySamplerByEachOfItsNames) {
+  EXPECT_EQ(parse({}).settings.rollout_sampler, SamplerKind::kDdpm);
+  for (const auto& [name, kind] : sampler_names())
+    EXPECT_EQ(parse({"--rollout_sampler=" + name}).settings.rollout_sampler, kind);
+  EXPECT_EQ(
+      train_error({"--rollout_sampler=heun"}),
+      "--rollout_sampler=heun: expected one of ddim, ddpm, euler, euler_a, dpm++2m, k_euler, k_euler_a, "
+      "dpmsolver++");
+  EXPECT_EQ(parse({"--max_denoising_steps=1000"}).settings.max_denoising_steps, 1000);
+  EXPECT_EQ(train_error({"--max_denoising_steps=1000", "--rollout_sampler=dpmsolver++"}),
+            "--max_denoising_steps=1000: expected at most 999 with --rollout_sampler=dpm++2m");
+  EXPECT_TRUE(contains(train_error({"--samples_per_rollout=0"}), "--samples_per_rollout=0: expected"));
+}
+
 TEST(Parsing, RefusesWhatIsNoFlag) {
   EXPECT_EQ(train_error({"--lerning_rate=1e-4"}),
             "unknown flag --lerning_rate; did you mean --learning_rate? (--help lists all flags)");

@@ -123,6 +123,47 @@ PlanSettings settings_for(int64_t items, int64_t items_per_pass) {
           .items_per_pass = items_per_pass};
 }
 
+TEST(Points, lie_evenly_along_the_rollout_and_none_comes_twice) {
+  PlanSettings settings{.draws = {.seed = 3,
+                                  .items = 200,
+                                  .denoising_steps = 12,
+                                  .rollout_length = RolloutLength::kIndependent,
+                                  .samples_per_rollout = 4},
+                        .items_per_pass = 200};
+  const Pack pack = plan_step(settings, {pair_of("a", "b")}, 0, 1).packs.at(0);
+  std::set<int64_t> lengths;
+  for (const WorkItem& item : pack) {
+    std::vector<int64_t> expected, found;
+    for (int64_t j = 1; j <= 4; ++j) {
+      const int64_t k = (j * item.k + 3) / 4;  // ⌈j·k/n⌉
+      if (expected.empty() || expected.back() != k) expected.push_back(k);
+    }
+    for (int64_t point = 0; point < item.points; ++point) {
+      const WorkItem at = at_point(item, point, settings.draws);
+      EXPECT_EQ(at.timestep, 999 - at.k * 1000 / 12);
+      found.push_back(at.k);
+    }
+    EXPECT_EQ(found, expected) << item.k;
+    lengths.insert(item.k);
+  }
+  EXPECT_EQ(lengths.size(), 11u);
+  for (int64_t point = 0; point < 5; ++point) {
+    const Pack there = at_point(pack, point, settings.draws);
+    EXPECT_EQ(there.empty(), point == 4);
+    for (size_t i = 0; i < there.size(); ++i)
+      EXPECT_EQ(there[i].index, pack[i].index) << "the first of the pack";
+  }
+}
+
+TEST(Timesteps, are_the_rollouts_own_where_they_are_to_be_aligned) {
+  DrawSettings settings{.seed = 3, .denoising_steps = 12, .align_timestep = true};
+  const WorkItem ddpm = draw_items(settings, {pair_of("a", "b")}, 0).at(0);
+  EXPECT_EQ(ddpm.timestep, (11 - ddpm.k) * 83);
+  settings.sampler = SamplerKind::kDpmpp2m;
+  const WorkItem dpm = draw_items(settings, {pair_of("a", "b")}, 0).at(0);
+  EXPECT_EQ(dpm.timestep, (12 - dpm.k) * 76);
+}
+
 TEST(Packs, hold_items_of_one_size_one_batch_and_one_need_of_guidance) {
   const auto pairs = mixed_pairs();
   for (int64_t step = 0; step < 20; ++step) {

@@ -31,6 +31,15 @@ TEST(ItemPasses, CountEachDistinctPromptOnce) {
   EXPECT_EQ(counts(3.0), (std::vector<int64_t>{20, 2, 6, 28}));
 }
 
+TEST(ItemPasses, CountFrozenAndTrainedOnesAtEachPointOfTheRollout) {
+  const PromptPair pair = pair_of(512, 2);
+  const WorkItem item{.k = 5, .points = 3, .resolution = pair.resolution};
+  const Passes passes = item_passes(item, pair, 3.0);
+  EXPECT_EQ(passes.rollout, 20);
+  EXPECT_EQ(passes.frozen, 3 * 6);
+  EXPECT_EQ(passes.train, 3 * 6);
+}
+
 TEST(ItemCost, IsThePassesAtTheItemsSize) {
   const PromptPair pair = pair_of(256);
   const WorkItem item{.k = 5, .resolution = pair.resolution};

@@ -1,0 +1,138 @@
+#include "lora/lora_stack.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "core/error.h"
+#include "io/weight_kind.h"
+#include "lora/module_names.h"
+#include "model/to_device.h"
+
+namespace leco {
+namespace {
+
+using torch::Tensor;
+
+constexpr std::string_view kDown = ".lora_down.weight", kUp = ".lora_up.weight", kAlpha = ".alpha";
+
+std::string with(const std::string& module, std::string_view leaf) {
+  return module + std::string(leaf);
+}
+
+std::vector<std::string> modules_of(const StateDict& weights) {
+  std::vector<std::string> modules;
+  for (const std::string& name : weights.left())
+    if (name.ends_with(kDown)) modules.push_back(name.substr(0, name.size() - kDown.size()));
+  return modules;
+}
+
+// A layer's name in the file, in either spelling.
+std::optional<std::string> module_in(const StateDict& weights, const std::string& layer,
+                                     const UNetConfig& unet) {
+  std::string plain = "lora_unet_" + layer;
+  std::ranges::replace(plain, '.', '_');
+  for (std::string module : std::array{lora_file_name(layer, unet), plain})
+    if (weights.contains(with(module, kDown))) return module;
+  return std::nullopt;
+}
+
+// Sizes that make a LoRA one for another model, in one line: a missing tensor would say less.
+void check_features(const StateDict& weights, const std::string& module, const Linear& layer, Family family) {
+  const auto features = [&](std::string_view leaf, size_t dimension) {
+    const TensorInfo* info = weights.find(with(module, leaf));
+    return info && info->shape.size() > dimension ? info->shape[dimension] : 0;
+  };
+  const int64_t in = features(kDown, 1), out = features(kUp, 0);
+  if (in == layer.shape().in && (out == 0 || out == layer.shape().out)) return;
+  throw_usage(fmt::format(
+      "'{}' is a LoRA for another model: at '{}' it has {} → {} features, this {} model {} → {}",
+      weights.origin(), module, in, out, family_name(family), layer.shape().in, layer.shape().out));
+}
+
+Tensor take_matrix(StateDict& weights, const std::string& name, bool convolution,
+                   std::array<int64_t, 2> shape) {
+  std::vector<int64_t> stored(shape.begin(), shape.end());
+  if (convolution) stored.insert(stored.end(), {1, 1});
+  return weights.take_weight(name, stored).to(torch::kFloat32).reshape(shape);
+}
+
+double take_alpha(StateDict& weights, const std::string& module, int64_t rank) {
+  const std::string name = with(module, kAlpha);
+  if (!weights.contains(name)) return static_cast<double>(rank);  // by convention
+  return weights.take(name, weights.find(name)->shape).to(torch::kFloat64).reshape({}).item<double>();
+}
+
+[[noreturn]] void throw_no_lora(const StateDict& weights, const std::vector<std::string>& names) {
+  const std::string kind = recognise_weights(names);
+  throw_usage(fmt::format("'{}' holds no LoRA in sd-scripts' layout (lora_unet_….lora_down.weight); it is {}",
+                          weights.origin(),
+                          kind.empty() ? fmt::format("a file of {} tensors", names.size()) : kind));
+}
+
+}  // namespace
+
+class LoraStack::Sum final : public Adapter {
+ public:
+  void add(LoraModule::Site site, Tensor down, Tensor up) {
+    modules_.push_back(std::make_unique<LoraModule>(std::move(site), std::move(down), std::move(up)));
+  }
+  void add_delta(Tensor& output, const Tensor& input, const AdapterPass& pass) const override {
+    for (const auto& module : modules_) module->add_delta(output, input, pass);
+  }
+  int64_t modules() const { return std::ssize(modules_); }
+
+ private:
+  std::vector<std::unique_ptr<LoraModule>> modules_;
+};
+
+LoraStack::LoraStack(UNet& unet) : unet_(unet) {}
+
+LoraStack::~LoraStack() {
+  for (const auto& [layer, sum] : sums_) layer->attach(nullptr);
+}
+
+void LoraStack::add(StateDict weights, double strength) {
+  const Family family = family_of(unet_.config());
+  const std::vector<std::string> names = weights.left(), modules = modules_of(weights);
+  if (modules.empty()) throw_no_lora(weights, names);
+  int64_t index = 0;
+  for (Linear* layer : unet_.transformer_linears()) {
+    const auto module = module_in(weights, layer->name(), unet_.config());
+    if (!module) continue;
+    check_features(weights, *module, *layer, family);
+    const int64_t rank = weights.find(with(*module, kDown))->shape[0];
+    const bool convolution = layer->shape().stored == Linear::Stored::kConv1x1;
+    const auto take = [&](std::string_view leaf, std::array<int64_t, 2> shape) {
+      return to_device(take_matrix(weights, with(*module, leaf), convolution, shape),
+                       unet_.placement().device);
+    };
+    Tensor down = take(kDown, {rank, layer->shape().in}), up = take(kUp, {layer->shape().out, rank});
+    std::unique_ptr<Sum>& sum = sums_[layer];
+    if (!sum) sum = std::make_unique<Sum>();
+    sum->add({.index = index++,
+              .layer = layer,
+              .file_name = *module,
+              .rank = rank,
+              .alpha = strength * take_alpha(weights, *module, rank)},
+             std::move(down), std::move(up));
+    layer->attach(sum.get());
+  }
+  if (index == 0)
+    throw_usage(
+        fmt::format("'{}' is a LoRA for another model: this {} model has none of its {} modules, first '{}'",
+                    weights.origin(), family_name(family), modules.size(), modules[0]));
+  if (const auto left = weights.left(); !left.empty())
+    throw_usage(fmt::format("'{}' holds {} tensors that this {} U-Net has no layer for, first '{}'",
+                            weights.origin(), left.size(), family_name(family), left[0]));
+}
+
+int64_t LoraStack::modules() const {
+  int64_t count = 0;
+  for (const auto& [layer, sum] : sums_) count += sum->modules();
+  return count;
+}
+
+}  // namespace leco
