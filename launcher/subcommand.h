@@ -11,6 +11,7 @@ namespace leco {
 
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments);
 ExitStatus plan_command(World& world, std::span<const std::string> arguments);
+ExitStatus sample_command(World& world, std::span<const std::string> arguments);
 ExitStatus train_command(World& world, std::span<const std::string> arguments);
 
 std::string program_help();  // what `leco --help` prints

@@ -23,10 +23,13 @@ std::string program_help() {
          "[flags]\n"
          "  mpirun -n 8 leco train …      the same on eight ranks, one GPU each\n"
          "  leco plan --prompts_file=PROMPTS.toml [--ranks=8] [--json] [flags of train]\n"
+         "  leco sample --pretrained_model_name_or_path=MODEL --network_weights=LORA --prompt=TEXT "
+         "--output=FILE.png\n"
          "  leco inspect FILE.safetensors [--json]\n"
          "\n"
          "  train     trains a LoRA\n"
          "  plan      shows what train would do: pairs, settings, modules, cost, memory, shares by rank\n"
+         "  sample    draws prompts at several strengths of a LoRA, as one labelled picture\n"
          "  inspect   shows what a LoRA file holds\n"
          "\n"
          "Each has --help. leco --version says what this build holds.\n";

@@ -1,0 +1,98 @@
+#include "sample/shared_rows.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "plan/cost.h"
+#include "plan/shares.h"
+
+namespace leco {
+namespace {
+
+using torch::Tensor;
+
+double cost_of(const DrawingRow& row) {
+  const int64_t passes = row.steps * (row.is_guided() ? 2 : 1) + 1;  // the VAE's counts as one more
+  return static_cast<double>(passes * std::ssize(row.scales)) * forward_cost({row.height, row.width});
+}
+
+struct DrawnRow {
+  Tensor latents;  // (scales, 4, h, w)
+  Tensor pixels;   // (scales, H, W, 3), uint8
+};
+
+Tensor pixels_of(const std::vector<Picture>& pictures, const DrawingRow& row) {
+  Tensor pixels = at::empty({std::ssize(pictures), row.height, row.width, 3}, torch::kUInt8);
+  for (size_t i = 0; i < pictures.size(); ++i)
+    std::ranges::copy(pictures[i].rgb, pixels[static_cast<int64_t>(i)].data_ptr<uint8_t>());
+  return pixels;
+}
+
+std::vector<Picture> pictures_of(const Tensor& pixels) {
+  std::vector<Picture> pictures;
+  for (const Tensor& one : pixels.unbind()) {
+    Picture& picture = pictures.emplace_back(one.size(1), one.size(0));
+    std::copy_n(one.data_ptr<uint8_t>(), one.numel(), picture.rgb.begin());
+  }
+  return pictures;
+}
+
+DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row) {
+  const Tensor latents = draw_latents(model, row);
+  for (int64_t column = 0; column < latents.size(0); ++column)
+    if (!latents[column].isfinite().all().item<bool>())
+      throw Error(
+          fmt::format("the picture of {:?} at scale {} is not made of finite numbers: the LoRA is too "
+                      "strong there, take smaller scales",
+                      row.prompt, row.scales[column]));
+  return {latents.cpu(), pixels_of(decode_row(vae, latents), row)};
+}
+
+// The owner's tensor on rank 0. The others take part and forget it.
+Tensor brought(Tensor tensor, int owner, Communicator& host) {
+  host.broadcast(tensor, owner);
+  return host.rank() == 0 ? tensor : Tensor();
+}
+
+}  // namespace
+
+std::vector<Picture> decode_row(const Vae& vae, const Tensor& latents) {
+  std::vector<Picture> pictures;
+  for (int64_t column = 0; column < latents.size(0); ++column)
+    pictures.push_back(to_picture(vae.decode(latents.narrow(0, column, 1))[0]));
+  return pictures;
+}
+
+SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vector<DrawingRow>& rows,
+                       Communicator& host) {
+  std::vector<double> costs;
+  for (const DrawingRow& row : rows) costs.push_back(cost_of(row));
+  const auto shares = share_out(costs, host.size());
+  std::vector<int> owner(rows.size());
+  for (int rank = 0; rank < host.size(); ++rank)
+    for (const int64_t row : shares[rank]) owner[row] = rank;
+
+  std::vector<DrawnRow> drawn(rows.size());
+  for (const int64_t row : shares[host.rank()]) {
+    drawn[row] = draw_row(model, vae, rows[row]);
+    log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
+  }
+
+  SharedRows shared;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const DrawingRow& row = rows[i];
+    const int64_t columns = std::ssize(row.scales);
+    if (owner[i] != host.rank())
+      drawn[i] = {at::empty({columns, 4, row.height / 8, row.width / 8}, torch::kFloat32),
+                  at::empty({columns, row.height, row.width, 3}, torch::kUInt8)};
+    const Tensor latents = brought(std::move(drawn[i].latents), owner[i], host);
+    const Tensor pixels = brought(std::move(drawn[i].pixels), owner[i], host);
+    if (host.rank() != 0) continue;
+    shared.latents.push_back(latents);
+    shared.pictures.push_back(pictures_of(pixels));
+  }
+  return shared;
+}
+
+}  // namespace leco
