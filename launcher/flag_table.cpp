@@ -33,6 +33,20 @@ void add_plan_flags(ParsedPlan& plan, std::vector<Flag>& table) {
   table.back().is_setting = false;
 }
 
+std::vector<std::string> idle_log_settings(const LogSettings& log) {
+  std::vector<std::string> notices;
+  if (!log.logging_dir.empty()) return notices;
+  const auto note = [&](bool given, const char* flag) {
+    if (given)
+      notices.push_back(
+          fmt::format("--{} has no effect here: without --logging_dir there are no event files", flag));
+  };
+  note(!log.prefix.empty(), "log_prefix");
+  note(log.tracker_name != LogSettings().tracker_name, "log_tracker_name");
+  note(log.config, "log_config");
+  return notices;
+}
+
 // Fills what `table` is bound to.
 void parse_into(ParsedTrain& parsed, std::vector<Flag> table, std::span<const std::string> arguments,
                 const ReadFile& read) {
@@ -60,6 +74,7 @@ void check_and_finish(ParsedTrain& parsed, bool for_training) {
                     settings.gradient_accumulation_steps, *settings.pairs_per_step));
   }
   for (std::string& notice : idle_loss_settings(settings)) parsed.notices.push_back(std::move(notice));
+  for (std::string& notice : idle_log_settings(settings.log)) parsed.notices.push_back(std::move(notice));
   parsed.effective = effective_settings(settings);
 }
 
@@ -91,14 +106,19 @@ void require(const std::string& value, std::string_view flag, std::string_view w
   if (value.empty()) throw_usage(fmt::format("--{} is missing: give {}, --{}=…", flag, what, flag));
 }
 
+constexpr size_t kLongestName = 180;  // bytes; file systems take 255, and names get endings of up to 60
+
+void check_name(std::string_view flag, const std::string& name) {
+  if (name == "." || name == ".." || name.find('/') != std::string::npos || name != one_line(name) ||
+      name.size() > kLongestName)
+    throw_usage(fmt::format("--{}={}: expected a file name without '/' of at most {} bytes", flag,
+                            one_line(name), kLongestName));
+}
+
 void check_output_name(const std::string& name) {
-  constexpr size_t kLongest = 180;  // bytes; file systems take 255, and names get endings of up to 60
-  const bool is_path = name == "." || name == ".." || name.find('/') != std::string::npos;
-  if (name.empty() || name.size() > kLongest || is_path || name != one_line(name)) {
-    throw_usage(fmt::format(
-        "--output_name={}: expected a file name without '/' of at most {} bytes; the folder is --output_dir",
-        one_line(name), kLongest));
-  }
+  if (name.empty())
+    throw_usage("--output_name= is empty: expected a file name without '/'; the folder is --output_dir");
+  check_name("output_name", name);
 }
 
 }  // namespace
@@ -152,6 +172,10 @@ void validate(const TrainSettings& settings, bool for_training) {
       settings.max_denoising_steps > most)
     throw_usage(fmt::format("--max_denoising_steps={}: expected at most {} with --rollout_sampler={}",
                             settings.max_denoising_steps, most, sampler_name(settings.rollout_sampler)));
+  if (settings.log.with_tensorboard)
+    require(settings.log.logging_dir, "logging_dir", "the folder for event files");
+  check_name("log_prefix", settings.log.prefix);
+  check_name("log_tracker_name", settings.log.tracker_name);
   if (settings.no_metadata && !settings.training_comment.empty()) {
     throw_usage(
         "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");

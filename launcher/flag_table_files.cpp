@@ -1,4 +1,7 @@
 // Rows of the flag table: output files, states, logs, preview images, uploads, the file of flags.
+#include <fmt/format.h>
+
+#include "core/error.h"
 #include "launcher/flag_groups.h"
 
 namespace leco {
@@ -31,18 +34,35 @@ void add_state_flags(std::vector<Flag>& table) {
                 kNoEpochs + "--save_last_n_steps_state will come");
 }
 
-void add_log_flags(std::vector<Flag>& table) {
+// sd-scripts' words; what speaks to a network service is refused.
+Form log_with_form(bool& with_tensorboard) {
+  Form form = unbound_form(ValueKind::kText, "", "tensorboard");
+  form.set = [&with_tensorboard](const Given& given) {
+    if (given.word() == "wandb" || given.word() == "all")
+      throw_usage(fmt::format(
+          "{}: no network service is spoken to, so there is no wandb; --log_with=tensorboard has the "
+          "same figures",
+          given.text()));
+    if (given.word() != "tensorboard" && !given.word().empty()) refuse_value(given, "tensorboard");
+    with_tensorboard = given.word() == "tensorboard";
+    return std::string();
+  };
+  form.show = [&with_tensorboard] { return std::string(with_tensorboard ? "tensorboard" : ""); };
+  return form;
+}
+
+void add_log_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Logs");
-  const std::string metrics = "the metrics file beside the LoRA is written in any case";
-  group.later("logging_dir", unbound_form(ValueKind::kText, "", "DIR"), "where TensorBoard's event files go",
-              metrics);
-  group.later("log_with", unbound_form(ValueKind::kText, "", "tensorboard"),
-              "writes event files for TensorBoard; wandb never works, since no network service is spoken to",
-              metrics);
-  group.later("log_prefix", unbound_form(ValueKind::kText, "", "TEXT"), "starts the name of the log's folder",
-              metrics);
-  group.later("log_tracker_name", unbound_form(ValueKind::kText, "", "NAME"), "names the log", metrics);
-  group.later("log_config", unbound_form(ValueKind::kSwitch), "puts the settings into the log", metrics);
+  LogSettings& log = settings.log;
+  group.works_aside("logging_dir", text_form(log.logging_dir, "DIR"),
+                    "where TensorBoard's event files go, each run into a folder named by its start");
+  group.works_aside("log_with", log_with_form(log.with_tensorboard),
+                    "writes event files for TensorBoard; so does logging_dir alone");
+  group.works_aside("log_prefix", text_form(log.prefix, "TEXT"),
+                    "starts the name of the run's folder in logging_dir");
+  group.works_aside("log_tracker_name", text_form(log.tracker_name, "NAME"),
+                    "the folder within the run's folder");
+  group.works_aside("log_config", switch_form(log.config), "puts the settings into the event files too");
   const std::string on_stderr = "lines from INFO up go to stderr";
   group.later("console_log_level",
               unbound_form(ValueKind::kText, "INFO", "DEBUG|INFO|WARNING|ERROR|CRITICAL"),
@@ -117,7 +137,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.works_aside("training_comment", text_form(settings.training_comment, "TEXT"),
                     "a remark for the file's metadata (ss_training_comment)");
   add_state_flags(table);
-  add_log_flags(table);
+  add_log_flags(settings, table);
   add_preview_flags(table);
   add_upload_flags(table);
 }

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "io/digest.h"
+#include "launcher/flag_table.h"
 
 namespace leco {
 
@@ -24,11 +25,18 @@ Reporter::Reporter(const LoraNetwork& network, Provenance provenance, std::share
       digests_(std::move(digests)),
       metrics_((std::filesystem::path(settings().output_dir) / (settings().output_name + ".metrics.jsonl"))
                    .string()),
-      progress_(settings().max_train_steps, isatty(STDERR_FILENO)) {}
+      judge_(settings()),
+      progress_(settings().max_train_steps, isatty(STDERR_FILENO)) {
+  if (settings().log.logging_dir.empty()) return;
+  events_.emplace(settings().log, effective_settings(settings()));
+  log::info(fmt::format("event files for TensorBoard: {}", events_->path()));
+}
 
 void Reporter::after_step(const StepReport& report) {
   metrics_.write(report);
+  if (events_) events_->write(report);
   progress_.show(report);
+  if (report.early_sign) tell_early_sign(report.step, *report.early_sign);
   const bool last = report.step == settings().max_train_steps;
   const bool due = settings().save_every_n_steps && report.step % *settings().save_every_n_steps == 0;
   if (!last && !due) return;
@@ -36,6 +44,12 @@ void Reporter::after_step(const StepReport& report) {
   written_.push_back(save_lora(network_, provenance_, report.step));
   progress_.interrupt();
   log::info(fmt::format("saved {}", written_.back()));
+}
+
+void Reporter::tell_early_sign(int64_t step, const EarlySign& sign) {
+  progress_.interrupt();
+  log::info(early_sign_line(step, sign));
+  if (const std::string what = judge_.judge(step, sign); !what.empty()) log::warning(what);
 }
 
 }  // namespace leco

@@ -1,13 +1,16 @@
-// Everything rank 0 writes and says while training: metrics, progress, LoRA files.
+// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files.
 #pragma once
 
 #include <future>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "lora/lora_network.h"
 #include "pipeline/base_model.h"
+#include "report/early_sign_line.h"
+#include "report/event_log.h"
 #include "report/metrics_file.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
@@ -30,11 +33,14 @@ class Reporter {
 
  private:
   const TrainSettings& settings() const { return provenance_.settings; }
+  void tell_early_sign(int64_t step, const EarlySign& sign);
 
   const LoraNetwork& network_;
   Provenance provenance_;
   std::shared_future<FileDigests> digests_;
   MetricsFile metrics_;
+  std::optional<EventLog> events_;
+  EarlySignJudge judge_;
   ProgressLine progress_;
   std::vector<std::string> written_;
 };
