@@ -33,7 +33,7 @@ std::string table_of(const std::vector<std::pair<std::string, std::string>>& set
 EventLog::EventLog(const LogSettings& log, const std::vector<std::pair<std::string, std::string>>& settings)
     : file_(run_folder(log)) {
   if (!log.config) return;
-  file_.text("settings", 0, table_of(settings));
+  file_.text("settings/text_summary", 0, table_of(settings));
   file_.flush();
 }
 
