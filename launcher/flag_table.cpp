@@ -33,20 +33,6 @@ void add_plan_flags(ParsedPlan& plan, std::vector<Flag>& table) {
   table.back().is_setting = false;
 }
 
-std::vector<std::string> idle_log_settings(const LogSettings& log) {
-  std::vector<std::string> notices;
-  if (!log.logging_dir.empty()) return notices;
-  const auto note = [&](bool given, const char* flag) {
-    if (given)
-      notices.push_back(
-          fmt::format("--{} has no effect here: without --logging_dir there are no event files", flag));
-  };
-  note(!log.prefix.empty(), "log_prefix");
-  note(log.tracker_name != LogSettings().tracker_name, "log_tracker_name");
-  note(log.config, "log_config");
-  return notices;
-}
-
 // Fills what `table` is bound to.
 void parse_into(ParsedTrain& parsed, std::vector<Flag> table, std::span<const std::string> arguments,
                 const ReadFile& read) {
@@ -74,7 +60,7 @@ void check_and_finish(ParsedTrain& parsed, bool for_training) {
                     settings.gradient_accumulation_steps, *settings.pairs_per_step));
   }
   for (std::string& notice : idle_loss_settings(settings)) parsed.notices.push_back(std::move(notice));
-  for (std::string& notice : idle_log_settings(settings.log)) parsed.notices.push_back(std::move(notice));
+  for (std::string& notice : idle_report_settings(settings)) parsed.notices.push_back(std::move(notice));
   parsed.effective = effective_settings(settings);
 }
 
@@ -174,6 +160,8 @@ void validate(const TrainSettings& settings, bool for_training) {
                             settings.max_denoising_steps, most, sampler_name(settings.rollout_sampler)));
   if (settings.log.with_tensorboard)
     require(settings.log.logging_dir, "logging_dir", "the folder for event files");
+  if (settings.preview.is_on())
+    require(settings.preview.prompts, "sample_prompts", "the file of prompts to draw");
   check_name("log_prefix", settings.log.prefix);
   check_name("log_tracker_name", settings.log.tracker_name);
   if (settings.no_metadata && !settings.training_comment.empty()) {

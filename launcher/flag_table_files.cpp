@@ -10,7 +10,7 @@ namespace {
 const std::string kNoEpochs = "an epoch is a pass over images, and LECO has none; ";
 
 // 0 is off, as in sd-scripts; it is kept as "not given", so that nobody divides by it.
-Form save_interval_form(std::optional<int64_t>& target) {
+Form interval_form(std::optional<int64_t>& target) {
   Form form = integer_form(target, {0}, "off");
   form.set = [&target, set = form.set](const Given& given) {
     std::string line = set(given);
@@ -79,18 +79,18 @@ void add_log_flags(TrainSettings& settings, std::vector<Flag>& table) {
   table.back().is_secret = true;
 }
 
-void add_preview_flags(std::vector<Flag>& table) {
+void add_preview_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Preview images");
-  const std::string saved = "save LoRA files with --save_every_n_steps and look at those";
-  group.later("sample_every_n_steps", unbound_form(ValueKind::kInteger), "draws preview images every N steps",
-              saved);
-  group.later("sample_at_first", unbound_form(ValueKind::kSwitch), "draws them before the first step too",
-              saved);
-  group.later("sample_prompts", unbound_form(ValueKind::kText, "", "FILE"), "the prompts to draw", saved);
-  group.later("sample_sampler", unbound_form(ValueKind::kText, "ddim", "NAME"), "the sampler to draw with",
-              saved);
+  PreviewSettings& preview = settings.preview;
+  group.works_aside("sample_every_n_steps", interval_form(preview.every_n_steps),
+                    "draws sample_prompts every N steps, at scales -1, 0 and 1; 0 is off");
+  group.works_aside("sample_at_first", switch_form(preview.at_first), "draws them before the first step too");
+  group.works_aside("sample_prompts", text_form(preview.prompts, "FILE"),
+                    "what to draw: .txt, .toml or .json, with sd-scripts' options, and --m for the scales");
+  group.works_aside("sample_sampler", choice_form(preview.sampler, sampler_names()),
+                    "the sampler to draw with");
   group.refused("sample_every_n_epochs", unbound_form(ValueKind::kInteger),
-                kNoEpochs + "--sample_every_n_steps will come");
+                kNoEpochs + "use --sample_every_n_steps");
 }
 
 void add_upload_flags(std::vector<Flag>& table) {
@@ -122,7 +122,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
                                                     {"fp16", SavePrecision::kFloat16},
                                                     {"bf16", SavePrecision::kBFloat16}}),
               "the type of the file's weights; while training they are float32");
-  group.works_aside("save_every_n_steps", save_interval_form(settings.save_every_n_steps),
+  group.works_aside("save_every_n_steps", interval_form(settings.save_every_n_steps),
                     "also saves the LoRA every N steps; 0 is off");
   group.later("save_last_n_steps", unbound_form(ValueKind::kInteger), "files older than N steps are removed",
               "all files are kept");
@@ -138,7 +138,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
                     "a remark for the file's metadata (ss_training_comment)");
   add_state_flags(table);
   add_log_flags(settings, table);
-  add_preview_flags(table);
+  add_preview_flags(settings, table);
   add_upload_flags(table);
 }
 

@@ -46,6 +46,22 @@ void Reporter::after_step(const StepReport& report) {
   log::info(fmt::format("saved {}", written_.back()));
 }
 
+void Reporter::after_previews(const Previews::Drawn& drawn) {
+  for (size_t i = 0; i < drawn.files.size() && events_; ++i)
+    events_->preview(drawn.step, static_cast<int64_t>(i), drawn.sheets[i], encode_png(drawn.sheets[i]));
+  if (events_) events_->preview_seconds(drawn.step, drawn.seconds);
+  progress_.leave_out(drawn.seconds);
+  progress_.interrupt();
+  log::info(
+      fmt::format("drew {} of step {} in {:.1f} s, which the steps' times do not hold: {}{}",
+                  drawn.files.size() == 1 ? "the preview" : fmt::format("{} previews", drawn.files.size()),
+                  drawn.step, drawn.seconds, drawn.files.front(), drawn.files.size() > 1 ? " …" : ""));
+}
+
+void Reporter::after_growth(const std::string& path) {
+  if (!path.empty()) written_.push_back(path);
+}
+
 void Reporter::tell_early_sign(int64_t step, const EarlySign& sign) {
   progress_.interrupt();
   log::info(early_sign_line(step, sign));

@@ -1,4 +1,4 @@
-// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files.
+// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, previews.
 #pragma once
 
 #include <future>
@@ -12,6 +12,7 @@
 #include "report/early_sign_line.h"
 #include "report/event_log.h"
 #include "report/metrics_file.h"
+#include "report/previews.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
 
@@ -29,7 +30,9 @@ class Reporter {
   Reporter(const LoraNetwork& network, Provenance provenance, std::shared_future<FileDigests> digests);
 
   void after_step(const StepReport& report);
-  const std::vector<std::string>& written() const { return written_; }  // LoRA files, in order
+  void after_previews(const Previews::Drawn& drawn);
+  void after_growth(const std::string& path);                           // empty: nothing was drawn
+  const std::vector<std::string>& written() const { return written_; }  // LoRA files in order, and the growth
 
  private:
   const TrainSettings& settings() const { return provenance_.settings; }

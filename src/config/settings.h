@@ -35,6 +35,16 @@ struct LogSettings {
   bool config = false;  // the settings go into the log as well
 };
 
+// Pictures while training.
+struct PreviewSettings {
+  std::optional<int64_t> every_n_steps;
+  bool at_first = false;  // before the first step
+  std::string prompts;    // a file of sample prompts
+  SamplerKind sampler = SamplerKind::kDdim;
+  std::string vae;  // another than the model's
+  bool is_on() const { return at_first || every_n_steps; }
+};
+
 struct TrainSettings {
   // Model and prompts
   std::string pretrained_model_name_or_path;  // a Diffusers folder, a single file, or a hub id in the cache
@@ -104,6 +114,7 @@ struct TrainSettings {
   // Logs
   int64_t early_sign_every = 20;  // 0 = off
   LogSettings log;
+  PreviewSettings preview;
 
   // The machine
   DeviceChoice device = DeviceChoice::kAuto;

@@ -99,7 +99,9 @@ void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& me
       return predicted.detach();
     });
     if (early_sign_)
-      clock.time(Phase::kFrozen, [&] { early_sign_->note(there, {e, worker_.predict_without(there, x), y}); });
+      clock.time(Phase::kFrozen, [&] {
+        early_sign_->note(there, {e, worker_.predict_without(there, x), y});
+      });
   }
   clock.time(Phase::kTrain, [&] { note_gradient(message, pack, merge.hold(given_.network.gradients())); });
 }

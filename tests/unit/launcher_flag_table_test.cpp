@@ -254,7 +254,12 @@ TEST(Effective, LeavesOutOfTheResultWhatDoesNotDetermineIt) {
                                        "log_with",
                                        "log_prefix",
                                        "log_tracker_name",
-                                       "log_config"};
+                                       "log_config",
+                                       "vae",
+                                       "sample_every_n_steps",
+                                       "sample_at_first",
+                                       "sample_prompts",
+                                       "sample_sampler"};
   std::set<std::string> both = result;
   both.insert(aside.begin(), aside.end());
   EXPECT_EQ(both, all);

@@ -217,6 +217,18 @@ TEST(Whole, TensorboardNeedsAFolderAndWandbIsRefused) {
             Words{"--log_prefix has no effect here: without --logging_dir there are no event files"});
 }
 
+TEST(Whole, PreviewsNeedPromptsAndSamplersHaveSdScriptsOtherNames) {
+  EXPECT_TRUE(train_error({"--sample_every_n_steps=5"}).starts_with("--sample_prompts is missing"));
+  EXPECT_TRUE(train_error({"--sample_at_first"}).starts_with("--sample_prompts is missing"));
+  EXPECT_EQ(parse({"--sample_at_first", "--sample_prompts=p.txt"}).notices, Words());
+  EXPECT_EQ(parse({"--sample_every_n_steps=0"}).settings.preview.every_n_steps, std::nullopt);
+  EXPECT_EQ(parse({"--sample_sampler=k_euler_a"}).settings.preview.sampler, SamplerKind::kEulerA);
+  EXPECT_TRUE(contains(train_error({"--sample_sampler=heun"}), "ddim"));
+  EXPECT_EQ(
+      parse({"--vae=v"}).notices,
+      Words{"--vae has no effect here: previews are drawn with --sample_every_n_steps or --sample_at_first"});
+}
+
 TEST(Whole, SaysWhenAccumulationIsOverruled) {
   const auto notices = parse({"--gradient_accumulation_steps=4", "--pairs_per_step=8"}).notices;
   ASSERT_EQ(notices.size(), 1u);
