@@ -60,6 +60,7 @@ void check_and_finish(ParsedTrain& parsed, bool for_training) {
                     settings.gradient_accumulation_steps, *settings.pairs_per_step));
   }
   for (std::string& notice : idle_loss_settings(settings)) parsed.notices.push_back(std::move(notice));
+  for (std::string& notice : idle_report_settings(settings)) parsed.notices.push_back(std::move(notice));
   parsed.effective = effective_settings(settings);
 }
 
@@ -91,14 +92,19 @@ void require(const std::string& value, std::string_view flag, std::string_view w
   if (value.empty()) throw_usage(fmt::format("--{} is missing: give {}, --{}=…", flag, what, flag));
 }
 
+constexpr size_t kLongestName = 180;  // bytes; file systems take 255, and names get endings of up to 60
+
+void check_name(std::string_view flag, const std::string& name) {
+  if (name == "." || name == ".." || name.find('/') != std::string::npos || name != one_line(name) ||
+      name.size() > kLongestName)
+    throw_usage(fmt::format("--{}={}: expected a file name without '/' of at most {} bytes", flag,
+                            one_line(name), kLongestName));
+}
+
 void check_output_name(const std::string& name) {
-  constexpr size_t kLongest = 180;  // bytes; file systems take 255, and names get endings of up to 60
-  const bool is_path = name == "." || name == ".." || name.find('/') != std::string::npos;
-  if (name.empty() || name.size() > kLongest || is_path || name != one_line(name)) {
-    throw_usage(fmt::format(
-        "--output_name={}: expected a file name without '/' of at most {} bytes; the folder is --output_dir",
-        one_line(name), kLongest));
-  }
+  if (name.empty())
+    throw_usage("--output_name= is empty: expected a file name without '/'; the folder is --output_dir");
+  check_name("output_name", name);
 }
 
 }  // namespace
@@ -152,6 +158,12 @@ void validate(const TrainSettings& settings, bool for_training) {
       settings.max_denoising_steps > most)
     throw_usage(fmt::format("--max_denoising_steps={}: expected at most {} with --rollout_sampler={}",
                             settings.max_denoising_steps, most, sampler_name(settings.rollout_sampler)));
+  if (settings.log.with_tensorboard)
+    require(settings.log.logging_dir, "logging_dir", "the folder for event files");
+  if (settings.preview.is_on())
+    require(settings.preview.prompts, "sample_prompts", "the file of prompts to draw");
+  check_name("log_prefix", settings.log.prefix);
+  check_name("log_tracker_name", settings.log.tracker_name);
   if (settings.no_metadata && !settings.training_comment.empty()) {
     throw_usage(
         "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");

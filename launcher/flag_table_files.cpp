@@ -1,4 +1,7 @@
 // Rows of the flag table: output files, states, logs, preview images, uploads, the file of flags.
+#include <fmt/format.h>
+
+#include "core/error.h"
 #include "launcher/flag_groups.h"
 
 namespace leco {
@@ -7,7 +10,7 @@ namespace {
 const std::string kNoEpochs = "an epoch is a pass over images, and LECO has none; ";
 
 // 0 is off, as in sd-scripts; it is kept as "not given", so that nobody divides by it.
-Form save_interval_form(std::optional<int64_t>& target) {
+Form interval_form(std::optional<int64_t>& target) {
   Form form = integer_form(target, {0}, "off");
   form.set = [&target, set = form.set](const Given& given) {
     std::string line = set(given);
@@ -31,18 +34,35 @@ void add_state_flags(std::vector<Flag>& table) {
                 kNoEpochs + "--save_last_n_steps_state will come");
 }
 
-void add_log_flags(std::vector<Flag>& table) {
+// sd-scripts' words; what speaks to a network service is refused.
+Form log_with_form(bool& with_tensorboard) {
+  Form form = unbound_form(ValueKind::kText, "", "tensorboard");
+  form.set = [&with_tensorboard](const Given& given) {
+    if (given.word() == "wandb" || given.word() == "all")
+      throw_usage(fmt::format(
+          "{}: no network service is spoken to, so there is no wandb; --log_with=tensorboard has the "
+          "same figures",
+          given.text()));
+    if (given.word() != "tensorboard" && !given.word().empty()) refuse_value(given, "tensorboard");
+    with_tensorboard = given.word() == "tensorboard";
+    return std::string();
+  };
+  form.show = [&with_tensorboard] { return std::string(with_tensorboard ? "tensorboard" : ""); };
+  return form;
+}
+
+void add_log_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Logs");
-  const std::string metrics = "the metrics file beside the LoRA is written in any case";
-  group.later("logging_dir", unbound_form(ValueKind::kText, "", "DIR"), "where TensorBoard's event files go",
-              metrics);
-  group.later("log_with", unbound_form(ValueKind::kText, "", "tensorboard"),
-              "writes event files for TensorBoard; wandb never works, since no network service is spoken to",
-              metrics);
-  group.later("log_prefix", unbound_form(ValueKind::kText, "", "TEXT"), "starts the name of the log's folder",
-              metrics);
-  group.later("log_tracker_name", unbound_form(ValueKind::kText, "", "NAME"), "names the log", metrics);
-  group.later("log_config", unbound_form(ValueKind::kSwitch), "puts the settings into the log", metrics);
+  LogSettings& log = settings.log;
+  group.works_aside("logging_dir", text_form(log.logging_dir, "DIR"),
+                    "where TensorBoard's event files go, each run into a folder named by its start");
+  group.works_aside("log_with", log_with_form(log.with_tensorboard),
+                    "writes event files for TensorBoard; so does logging_dir alone");
+  group.works_aside("log_prefix", text_form(log.prefix, "TEXT"),
+                    "starts the name of the run's folder in logging_dir");
+  group.works_aside("log_tracker_name", text_form(log.tracker_name, "NAME"),
+                    "the folder within the run's folder");
+  group.works_aside("log_config", switch_form(log.config), "puts the settings into the event files too");
   const std::string on_stderr = "lines from INFO up go to stderr";
   group.later("console_log_level",
               unbound_form(ValueKind::kText, "INFO", "DEBUG|INFO|WARNING|ERROR|CRITICAL"),
@@ -59,18 +79,18 @@ void add_log_flags(std::vector<Flag>& table) {
   table.back().is_secret = true;
 }
 
-void add_preview_flags(std::vector<Flag>& table) {
+void add_preview_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Preview images");
-  const std::string saved = "save LoRA files with --save_every_n_steps and look at those";
-  group.later("sample_every_n_steps", unbound_form(ValueKind::kInteger), "draws preview images every N steps",
-              saved);
-  group.later("sample_at_first", unbound_form(ValueKind::kSwitch), "draws them before the first step too",
-              saved);
-  group.later("sample_prompts", unbound_form(ValueKind::kText, "", "FILE"), "the prompts to draw", saved);
-  group.later("sample_sampler", unbound_form(ValueKind::kText, "ddim", "NAME"), "the sampler to draw with",
-              saved);
+  PreviewSettings& preview = settings.preview;
+  group.works_aside("sample_every_n_steps", interval_form(preview.every_n_steps),
+                    "draws sample_prompts every N steps, at scales -1, 0 and 1; 0 is off");
+  group.works_aside("sample_at_first", switch_form(preview.at_first), "draws them before the first step too");
+  group.works_aside("sample_prompts", text_form(preview.prompts, "FILE"),
+                    "what to draw: .txt, .toml or .json, with sd-scripts' options, and --m for the scales");
+  group.works_aside("sample_sampler", choice_form(preview.sampler, sampler_names()),
+                    "the sampler to draw with");
   group.refused("sample_every_n_epochs", unbound_form(ValueKind::kInteger),
-                kNoEpochs + "--sample_every_n_steps will come");
+                kNoEpochs + "use --sample_every_n_steps");
 }
 
 void add_upload_flags(std::vector<Flag>& table) {
@@ -102,7 +122,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
                                                     {"fp16", SavePrecision::kFloat16},
                                                     {"bf16", SavePrecision::kBFloat16}}),
               "the type of the file's weights; while training they are float32");
-  group.works_aside("save_every_n_steps", save_interval_form(settings.save_every_n_steps),
+  group.works_aside("save_every_n_steps", interval_form(settings.save_every_n_steps),
                     "also saves the LoRA every N steps; 0 is off");
   group.later("save_last_n_steps", unbound_form(ValueKind::kInteger), "files older than N steps are removed",
               "all files are kept");
@@ -117,8 +137,8 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.works_aside("training_comment", text_form(settings.training_comment, "TEXT"),
                     "a remark for the file's metadata (ss_training_comment)");
   add_state_flags(table);
-  add_log_flags(table);
-  add_preview_flags(table);
+  add_log_flags(settings, table);
+  add_preview_flags(settings, table);
   add_upload_flags(table);
 }
 

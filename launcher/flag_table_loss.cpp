@@ -131,9 +131,10 @@ void add_machine_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.later("check_every", unbound_form(ValueKind::kInteger, "100"),
               "steps between comparisons of the LoRA over the ranks",
               "the exact merge keeps the ranks equal");
-  group.later("early_sign_every", unbound_form(ValueKind::kInteger, "20"),
-              "steps between early readings of the effect; 0 is off",
-              "the metrics file has loss and gradient norm");
+  group.works_aside(
+      "early_sign_every", integer_form(settings.early_sign_every, {0}),
+      "every N steps a line says how far the LoRA has moved predictions, and whether to where it "
+      "should; 0 is off");
   group.later("deterministic", unbound_form(ValueKind::kSwitch, "true"),
               "false allows kernels that are faster and do not repeat bit for bit", "true is");
   const std::string merged =

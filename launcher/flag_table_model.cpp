@@ -27,8 +27,8 @@ void add_source_flags(TrainSettings& settings, std::vector<Flag>& table) {
       "tokenizer_cache_dir", text_form(settings.tokenizer_cache_dir, "DIR"),
       "a folder of tokenizers as sd-scripts fills it, for single files; without it they take the "
       "built-in one, and a Diffusers folder always its own");
-  group.later("vae", unbound_form(ValueKind::kText, "", "PATH"), "another VAE for preview images",
-              "training itself needs no VAE");
+  group.works_aside("vae", text_form(settings.preview.vae, "PATH"),
+                    "another VAE for preview images; training itself needs none");
 }
 
 void add_leco_flags(TrainSettings& settings, std::vector<Flag>& table) {

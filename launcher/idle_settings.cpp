@@ -24,4 +24,24 @@ std::vector<std::string> idle_loss_settings(const TrainSettings& settings) {
   return notices;
 }
 
+std::vector<std::string> idle_report_settings(const TrainSettings& settings) {
+  std::vector<std::string> notices;
+  const auto note = [&](bool given, const char* flag, const char* why) {
+    if (given) notices.push_back(fmt::format("--{} has no effect here: {}", flag, why));
+  };
+  if (settings.log.logging_dir.empty()) {
+    const char* why = "without --logging_dir there are no event files";
+    note(!settings.log.prefix.empty(), "log_prefix", why);
+    note(settings.log.tracker_name != LogSettings().tracker_name, "log_tracker_name", why);
+    note(settings.log.config, "log_config", why);
+  }
+  if (!settings.preview.is_on()) {
+    const char* why = "previews are drawn with --sample_every_n_steps or --sample_at_first";
+    note(!settings.preview.prompts.empty(), "sample_prompts", why);
+    note(settings.preview.sampler != PreviewSettings().sampler, "sample_sampler", why);
+    note(!settings.preview.vae.empty(), "vae", why);
+  }
+  return notices;
+}
+
 }  // namespace leco

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "io/digest.h"
+#include "launcher/flag_table.h"
 
 namespace leco {
 
@@ -24,11 +25,18 @@ Reporter::Reporter(const LoraNetwork& network, Provenance provenance, std::share
       digests_(std::move(digests)),
       metrics_((std::filesystem::path(settings().output_dir) / (settings().output_name + ".metrics.jsonl"))
                    .string()),
-      progress_(settings().max_train_steps, isatty(STDERR_FILENO)) {}
+      judge_(settings()),
+      progress_(settings().max_train_steps, isatty(STDERR_FILENO)) {
+  if (settings().log.logging_dir.empty()) return;
+  events_.emplace(settings().log, effective_settings(settings()));
+  log::info(fmt::format("event files for TensorBoard: {}", events_->path()));
+}
 
 void Reporter::after_step(const StepReport& report) {
   metrics_.write(report);
+  if (events_) events_->write(report);
   progress_.show(report);
+  if (report.early_sign) tell_early_sign(report.step, *report.early_sign);
   const bool last = report.step == settings().max_train_steps;
   const bool due = settings().save_every_n_steps && report.step % *settings().save_every_n_steps == 0;
   if (!last && !due) return;
@@ -36,6 +44,28 @@ void Reporter::after_step(const StepReport& report) {
   written_.push_back(save_lora(network_, provenance_, report.step));
   progress_.interrupt();
   log::info(fmt::format("saved {}", written_.back()));
+}
+
+void Reporter::after_previews(const Previews::Drawn& drawn) {
+  for (size_t i = 0; i < drawn.files.size() && events_; ++i)
+    events_->preview(drawn.step, static_cast<int64_t>(i), drawn.sheets[i], encode_png(drawn.sheets[i]));
+  if (events_) events_->preview_seconds(drawn.step, drawn.seconds);
+  progress_.leave_out(drawn.seconds);
+  progress_.interrupt();
+  log::info(
+      fmt::format("drew {} of step {} in {:.1f} s, which the steps' times do not hold: {}{}",
+                  drawn.files.size() == 1 ? "the preview" : fmt::format("{} previews", drawn.files.size()),
+                  drawn.step, drawn.seconds, drawn.files.front(), drawn.files.size() > 1 ? " …" : ""));
+}
+
+void Reporter::after_growth(const std::string& path) {
+  if (!path.empty()) written_.push_back(path);
+}
+
+void Reporter::tell_early_sign(int64_t step, const EarlySign& sign) {
+  progress_.interrupt();
+  log::info(early_sign_line(step, sign));
+  if (const std::string what = judge_.judge(step, sign); !what.empty()) log::warning(what);
 }
 
 }  // namespace leco

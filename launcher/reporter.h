@@ -1,14 +1,18 @@
-// Everything rank 0 writes and says while training: metrics, progress, LoRA files.
+// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, previews.
 #pragma once
 
 #include <future>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "lora/lora_network.h"
 #include "pipeline/base_model.h"
+#include "report/early_sign_line.h"
+#include "report/event_log.h"
 #include "report/metrics_file.h"
+#include "report/previews.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
 
@@ -26,15 +30,20 @@ class Reporter {
   Reporter(const LoraNetwork& network, Provenance provenance, std::shared_future<FileDigests> digests);
 
   void after_step(const StepReport& report);
-  const std::vector<std::string>& written() const { return written_; }  // LoRA files, in order
+  void after_previews(const Previews::Drawn& drawn);
+  void after_growth(const std::string& path);                           // empty: nothing was drawn
+  const std::vector<std::string>& written() const { return written_; }  // LoRA files in order, and the growth
 
  private:
   const TrainSettings& settings() const { return provenance_.settings; }
+  void tell_early_sign(int64_t step, const EarlySign& sign);
 
   const LoraNetwork& network_;
   Provenance provenance_;
   std::shared_future<FileDigests> digests_;
   MetricsFile metrics_;
+  std::optional<EventLog> events_;
+  EarlySignJudge judge_;
   ProgressLine progress_;
   std::vector<std::string> written_;
 };

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "launcher/run_record.h"
+#include "report/previews.h"
 #include "train/lora_output.h"
 
 namespace leco {
@@ -43,6 +44,14 @@ uint64_t draw_seed(World& world) {
   return static_cast<uint64_t>(seed.item<int64_t>());
 }
 
+void make_folder(const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (!failure && access(folder.c_str(), W_OK | X_OK) != 0) failure.assign(errno, std::generic_category());
+  if (failure)
+    throw_usage(fmt::format("--output_dir={}: the folder cannot be written: {}", folder, failure.message()));
+}
+
 }  // namespace
 
 // For the same reason all ranks compute on one kind of device.
@@ -67,13 +76,9 @@ void resolve(TrainSettings& settings, World& world, torch::Device device) {
 }
 
 void prepare_output_folder(const TrainSettings& settings) {
+  make_folder(settings.output_dir);
+  if (settings.preview.is_on()) make_folder(preview_folder(settings));
   std::error_code failure;
-  std::filesystem::create_directories(settings.output_dir, failure);
-  if (!failure && access(settings.output_dir.c_str(), W_OK | X_OK) != 0)
-    failure.assign(errno, std::generic_category());
-  if (failure)
-    throw_usage(fmt::format("--output_dir={}: the folder cannot be written: {}", settings.output_dir,
-                            failure.message()));
   const std::string result = lora_path(settings, settings.max_train_steps);
   if (std::filesystem::is_directory(result, failure))
     throw_usage(

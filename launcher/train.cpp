@@ -9,6 +9,7 @@
 
 #include "comm/watchdog.h"
 #include "config/prompt_file.h"
+#include "config/sample_prompts.h"
 #include "core/log.h"
 #include "launcher/flag_table.h"
 #include "launcher/open_model.h"
@@ -18,7 +19,9 @@
 #include "launcher/run_record.h"
 #include "launcher/subcommand.h"
 #include "lora/lora_file.h"
+#include "report/previews.h"
 #include "report/settings_table.h"
+#include "sample/prompt_rows.h"
 #include "train/shared_files.h"
 #include "train/trainer.h"
 
@@ -49,8 +52,23 @@ struct TrainJob {
   std::vector<PromptPair> pairs;
   std::unique_ptr<BaseModel> model;
   torch::Device device;
+  std::vector<DrawingRow> preview_rows = {};
   PromptEmbeddings embeddings = {};
 };
+
+std::vector<DrawingRow> preview_rows(const TrainSettings& settings, const BaseModel& model,
+                                     FileSource& files) {
+  if (!settings.preview.is_on()) return {};
+  const int64_t side = usual_side(model.family(), model.prediction());
+  const DrawingRow defaults{.height = side,
+                            .width = side,
+                            .scales = {-1, 0, 1},
+                            .seed = *settings.seed,
+                            .sampler = settings.preview.sampler};
+  model.open_vae(settings.preview.vae,
+                 Contents::kOutline);  // whether there is one is known before it is needed
+  return rows_of(load_sample_prompts(settings.preview.prompts, reader_of(files)), defaults);
+}
 
 // Whatever can be wrong with what the user gave is found here, before a line is printed.
 TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
@@ -66,9 +84,12 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
   resolve(job.settings, world, job.device);
   do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));
+  job.preview_rows = preview_rows(job.settings, *job.model, files);
+  std::vector<std::string> prompts_to_encode = prompts_of(job.pairs);
+  for (std::string& prompt : prompts_of(job.preview_rows)) prompts_to_encode.push_back(std::move(prompt));
   job.embeddings =
       encode_prompts(job.model->open_text_encoders(), text_settings(job.settings, job.model->family()),
-                     prompts_of(job.pairs), job.device);
+                     prompts_to_encode, job.device);
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model)})
     for (const std::string& notice : notices) log::warning(notice);
@@ -90,18 +111,38 @@ void announce(const TrainJob& job, const World& world) {
 // Ranks that have less to do wait for the others, so what counts as a hang depends on how long a step takes.
 class StepLimit {
  public:
-  StepLimit() { set_collective_limit(std::chrono::hours(1)); }  // of the first step nothing is known
+  StepLimit() { restore(); }
   void after_step() {
     const auto now = std::chrono::steady_clock::now();
     longest_ = std::max(longest_, std::chrono::ceil<std::chrono::seconds>(now - start_));
-    start_ = now;
-    set_collective_limit(std::max(kDefaultLimit, 10 * longest_));
+    restore();
+  }
+  // Around what is no step, and takes its own time.
+  void lift() { set_collective_limit(kLongTime); }
+  void restore() {
+    start_ = std::chrono::steady_clock::now();
+    set_collective_limit(longest_.count() == 0 ? kLongTime : std::max(kDefaultLimit, 10 * longest_));
   }
 
  private:
+  static constexpr std::chrono::seconds kLongTime =
+      std::chrono::hours(1);  // nothing is known of the first step
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::seconds longest_{0};
 };
+
+std::optional<Previews> make_previews(const TrainJob& job, const UNet& unet, World& world) {
+  if (job.preview_rows.empty()) return std::nullopt;
+  const DrawingModel model{.unet = unet,
+                           .embeddings = job.embeddings,
+                           .prediction = job.model->prediction(),
+                           .zero_terminal_snr = job.settings.zero_terminal_snr};
+  return Previews({.settings = job.settings,
+                   .rows = job.preview_rows,
+                   .model = model,
+                   .vae = job.model->load_vae(job.device, job.settings.preview.vae),
+                   .comm = world.host()});
+}
 
 void run(const TrainJob& job, World& world, FileSource& files) {
   const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
@@ -128,11 +169,22 @@ void run(const TrainJob& job, World& world, FileSource& files) {
   }
   RunRecord run_record(job.settings, world, job.device);
   StepLimit limit;
+  std::optional<Previews> previews = make_previews(job, *unet, world);
+  const auto draw_if_due = [&](int64_t finished_steps) {
+    if (!previews || !previews->is_due(finished_steps)) return;
+    limit.lift();
+    const Previews::Drawn drawn = previews->draw(finished_steps);
+    if (reporter) reporter->after_previews(drawn);
+    limit.restore();
+  };
+  draw_if_due(0);
   for (int64_t step = 0; step < job.settings.max_train_steps; ++step) {
     const StepReport report = trainer.step(step);
     if (reporter) reporter->after_step(report);
     limit.after_step();
+    draw_if_due(report.step);
   }
+  if (reporter && previews) reporter->after_growth(previews->write_growth());
   comm->barrier();  // nobody leaves before the files are written
   if (!reporter) return;
   run_record.write(reporter->written());

@@ -26,6 +26,25 @@ struct AdamWSettings {
   double weight_decay = 0.01;  // decoupled
 };
 
+// TensorBoard's event files. Without a folder none are written.
+struct LogSettings {
+  std::string logging_dir;
+  bool with_tensorboard = false;  // the user said so; a folder alone says it too
+  std::string prefix;             // of the run's folder
+  std::string tracker_name = "leco_train";
+  bool config = false;  // the settings go into the log as well
+};
+
+// Pictures while training.
+struct PreviewSettings {
+  std::optional<int64_t> every_n_steps;
+  bool at_first = false;  // before the first step
+  std::string prompts;    // a file of sample prompts
+  SamplerKind sampler = SamplerKind::kDdim;
+  std::string vae;  // another than the model's
+  bool is_on() const { return at_first || every_n_steps; }
+};
+
 struct TrainSettings {
   // Model and prompts
   std::string pretrained_model_name_or_path;  // a Diffusers folder, a single file, or a hub id in the cache
@@ -91,6 +110,11 @@ struct TrainSettings {
   bool gradient_checkpointing = false;                   // blocks are computed again for their gradients
   bool deterministic = true;                             // kernels that give the same bits in every run
   int64_t check_every = 100;  // steps between comparisons of the LoRA over the ranks; 0 = never
+
+  // Logs
+  int64_t early_sign_every = 20;  // 0 = off
+  LogSettings log;
+  PreviewSettings preview;
 
   // The machine
   DeviceChoice device = DeviceChoice::kAuto;

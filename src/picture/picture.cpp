@@ -34,6 +34,32 @@ Picture to_picture(const torch::Tensor& image) {
   return picture;
 }
 
+Picture shrink(const Picture& picture, int64_t factor) {
+  Picture small(picture.width / factor, picture.height / factor);
+  const int64_t area = factor * factor;
+  for (int64_t y = 0; y < small.height; ++y)
+    for (int64_t place = 0; place < 3 * small.width; ++place) {
+      int64_t sum = area / 2;  // rounds to the nearest
+      for (int64_t down = 0; down < factor; ++down)
+        for (int64_t across = 0; across < factor; ++across)
+          sum += picture.row(y * factor + down)[3 * (place / 3 * factor + across) + place % 3];
+      small.rgb[3 * y * small.width + place] = static_cast<uint8_t>(sum / area);
+    }
+  return small;
+}
+
+Picture stack(const std::vector<Picture>& pictures) {
+  int64_t width = 0, height = 0;
+  for (const Picture& picture : pictures) width = std::max(width, picture.width), height += picture.height;
+  Picture whole(width, height);
+  int64_t top = 0;
+  for (const Picture& picture : pictures) {
+    whole.paste(picture, 0, top);
+    top += picture.height;
+  }
+  return whole;
+}
+
 Picture enlarge(const Picture& picture, int64_t factor) {
   Picture large(picture.width * factor, picture.height * factor);
   for (int64_t y = 0; y < large.height; ++y) {

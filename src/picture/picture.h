@@ -29,6 +29,12 @@ struct Picture {
 // clipped. Rounded as diffusers' VaeImageProcessor does: round((x/2 + 0.5)·255), half to even.
 Picture to_picture(const torch::Tensor& image);
 
+// Each square of factor × factor becomes its mean; what is left over at the right and the bottom is cut off.
+Picture shrink(const Picture& picture, int64_t factor);
+
+// One below the other, on white.
+Picture stack(const std::vector<Picture>& pictures);
+
 // Each pixel becomes a square of factor × factor.
 Picture enlarge(const Picture& picture, int64_t factor);
 

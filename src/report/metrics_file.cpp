@@ -13,7 +13,6 @@ namespace leco {
 using nlohmann::ordered_json;
 
 std::string metrics_line(const StepReport& report) {
-  const auto seconds = [&](Phase phase) { return report.seconds[static_cast<size_t>(phase)]; };
   ordered_json items = ordered_json::array();
   for (const WorkItem& item : report.items)
     items.push_back({{"pair", item.pair},
@@ -21,18 +20,15 @@ std::string metrics_line(const StepReport& report) {
                      {"t", item.timestep},
                      {"height", item.resolution.height},
                      {"width", item.resolution.width}});
-  return ordered_json{{"step", report.step},
-                      {"loss", report.loss},
-                      {"lr", report.learning_rate},
-                      {"grad_norm", report.gradient_norm},
-                      {"seconds",
-                       {{"rollout", seconds(Phase::kRollout)},
-                        {"frozen", seconds(Phase::kFrozen)},
-                        {"train", seconds(Phase::kTrain)},
-                        {"merge", seconds(Phase::kMerge)},
-                        {"update", seconds(Phase::kUpdate)}}},
-                      {"items", items}}
-      .dump();
+  ordered_json seconds = ordered_json::object();
+  for (size_t phase = 0; phase < kPhases; ++phase)
+    seconds[phase_name(static_cast<Phase>(phase))] = report.seconds[phase];
+  ordered_json line = {{"step", report.step},        {"loss", report.loss},
+                       {"lr", report.learning_rate}, {"grad_norm", report.gradient_norm},
+                       {"seconds", seconds},         {"items", items}};
+  if (const auto& sign = report.early_sign)
+    line["early_sign"] = {{"change", sign->change}, {"cosine", sign->cosine}, {"progress", sign->progress}};
+  return line.dump();
 }
 
 MetricsFile::MetricsFile(const std::string& path) : path_(path), out_(path, std::ios::trunc) {

@@ -38,6 +38,11 @@ void ProgressLine::interrupt() {
   drawn_ = false;
 }
 
+void ProgressLine::leave_out(double seconds) {
+  start_ +=
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+}
+
 void ProgressLine::show(const StepReport& report) {
   if (first_step_ < 0) {
     first_step_ = report.step - 1;

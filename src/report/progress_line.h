@@ -16,7 +16,8 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   void show(const StepReport& report);
-  void interrupt();  // before something else is printed
+  void interrupt();                // before something else is printed
+  void leave_out(double seconds);  // of something else than steps: they do not count for the rate
 
  private:
   std::string text(const StepReport& report, double seconds) const;

@@ -230,6 +230,15 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
   return given_.unet(x, time_of(targets), text, pass);
 }
 
+Tensor PackWorker::predict_without(const Pack& pack, const Tensor& x) const {
+  const torch::NoGradGuard no_gradient;
+  Questions targets;
+  for (const WorkItem& item : pack) targets.push_back({&item, pair(item).target});
+  const auto text =
+      repeat_rows(given_.unet.project_text(embed(targets), adapters_off()), pair(pack.front()).batch_size);
+  return given_.unet(x, time_of(targets), text, adapters_off());
+}
+
 Tensor PackWorker::losses(const Pack& pack, const Tensor& e, const Tensor& y) const {
   std::vector<float> weights;  // of items: their samples share a timestep
   std::vector<int64_t> timesteps;

@@ -30,6 +30,8 @@ class PackWorker {
   std::vector<torch::Tensor> roll_out(const Pack& pack) const;
   torch::Tensor goal(const Pack& pack, const torch::Tensor& x) const;     // y, (R, 4, h, w)
   torch::Tensor predict(const Pack& pack, const torch::Tensor& x) const;  // e, (R, 4, h, w), differentiable
+  // The same with the LoRA off and without gradient: what predict() would be if nothing had been learnt.
+  torch::Tensor predict_without(const Pack& pack, const torch::Tensor& x) const;
   torch::Tensor losses(
       const Pack& pack, const torch::Tensor& e,
       const torch::Tensor& y) const;  // (G), weights and the mean over an item's points included

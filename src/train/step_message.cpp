@@ -21,6 +21,11 @@ std::string text_of(int root, const std::string& mine, Communicator& comm, torch
 
 }  // namespace
 
+const char* phase_name(Phase phase) {
+  constexpr std::array<const char*, kPhases> kNames = {"rollout", "frozen", "train", "merge", "update"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
 void StepMessage::share(Communicator& comm, torch::Device device) {
   std::vector<double> values = {greatest_gradient, faulty_rank};
   values.insert(values.end(), seconds.begin(), seconds.end());

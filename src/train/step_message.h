@@ -14,6 +14,7 @@ namespace leco {
 
 enum class Phase { kRollout, kFrozen, kTrain, kMerge, kUpdate };
 inline constexpr size_t kPhases = 5;
+const char* phase_name(Phase phase);  // "rollout", as the metrics file has it
 using PhaseSeconds = std::array<double, kPhases>;
 
 struct StepMessage {

@@ -57,6 +57,7 @@ StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
   StepMessage message(plan_.draws.items);
   GradientMerge merge;
+  early_sign_ = sums_when_due(given_.settings, step, plan_.draws.items);
   DeviceClock clock(given_.unet.placement().device, message.seconds);
   for (const int64_t index : plan.shares[given_.comm.rank()])
     train_on(plan.packs[index], message, merge, clock);
@@ -79,7 +80,8 @@ StepReport Trainer::step(int64_t step) {
           .learning_rate = rate,
           .gradient_norm = norm,
           .seconds = message.seconds,
-          .items = items_of(plan)};
+          .items = items_of(plan),
+          .early_sign = shared(early_sign_, given_.comm, given_.unet.placement().device)};
 }
 
 // The pack's gradient, summed over the points of its rollout, is held by the merge.
@@ -90,11 +92,16 @@ void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& me
     const Pack there = at_point(pack, point, plan_.draws);
     const Tensor& x = latents[point];
     const Tensor y = clock.time(Phase::kFrozen, [&] { return worker_.goal(there, x); });
-    clock.time(Phase::kTrain, [&] {
-      const Tensor losses = worker_.losses(there, worker_.predict(there, x), y);
+    const Tensor e = clock.time(Phase::kTrain, [&] {
+      const Tensor predicted = worker_.predict(there, x), losses = worker_.losses(there, predicted, y);
       losses.sum().backward();
       note_losses(message, there, losses);
+      return predicted.detach();
     });
+    if (early_sign_)
+      clock.time(Phase::kFrozen, [&] {
+        early_sign_->note(there, {e, worker_.predict_without(there, x), y});
+      });
   }
   clock.time(Phase::kTrain, [&] { note_gradient(message, pack, merge.hold(given_.network.gradients())); });
 }

@@ -1,12 +1,14 @@
 // One training run: steps of N work items, merged over the ranks of one group.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "lora/lora_network.h"
 #include "optim/adamw.h"
 #include "train/device_clock.h"
+#include "train/early_sign.h"
 #include "train/gradient_merge.h"
 #include "train/pack_worker.h"
 #include "train/step_message.h"
@@ -20,6 +22,7 @@ struct StepReport {
   double gradient_norm = 0;  // before clipping
   PhaseSeconds seconds{};    // of the slowest rank
   std::vector<WorkItem> items;
+  std::optional<EarlySign> early_sign = {};  // in every early_sign_every-th step
 };
 
 class Trainer {
@@ -49,6 +52,7 @@ class Trainer {
   Given given_;
   PlanSettings plan_;
   PackWorker worker_;
+  std::optional<EarlySignSums> early_sign_;  // in the steps that want one
   AdamW optimizer_;
 };
 

@@ -17,6 +17,7 @@ FOREIGN = {
     "clang-format": {"dry-run"},
     "tests/bench/reference_step.py": {"model", "save", "repeats"},
     "webui": {"no-half"},
+    "the lines of a sample-prompt file": {"n", "w", "h", "d", "s", "l", "ss", "m", "g", "cn"},
 }
 OUTSIDE_THE_TABLE = {"version", "flag"}  # `leco --version`, and "--flag" where a page means any flag
 NOT_OURS = OUTSIDE_THE_TABLE.union(*FOREIGN.values())

@@ -248,7 +248,18 @@ TEST(Effective, LeavesOutOfTheResultWhatDoesNotDetermineIt) {
                                        "output_name",
                                        "save_every_n_steps",
                                        "no_metadata",
-                                       "training_comment"};
+                                       "training_comment",
+                                       "early_sign_every",
+                                       "logging_dir",
+                                       "log_with",
+                                       "log_prefix",
+                                       "log_tracker_name",
+                                       "log_config",
+                                       "vae",
+                                       "sample_every_n_steps",
+                                       "sample_at_first",
+                                       "sample_prompts",
+                                       "sample_sampler"};
   std::set<std::string> both = result;
   both.insert(aside.begin(), aside.end());
   EXPECT_EQ(both, all);

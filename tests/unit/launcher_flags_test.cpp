@@ -204,6 +204,31 @@ TEST(Whole, RefusesOutputNamesThatAreNoFileName) {
   }
 }
 
+TEST(Whole, TensorboardNeedsAFolderAndWandbIsRefused) {
+  EXPECT_TRUE(train_error({"--log_with=tensorboard"}).starts_with("--logging_dir is missing"));
+  EXPECT_TRUE(
+      contains(train_error({"--log_with=wandb", "--logging_dir=l"}), "no network service is spoken to"));
+  EXPECT_TRUE(contains(train_error({"--log_with=all"}), "no network service is spoken to"));
+  EXPECT_TRUE(contains(train_error({"--log_with=csv"}), "expected tensorboard"));
+  EXPECT_TRUE(
+      contains(train_error({"--logging_dir=l", "--log_prefix=a/b"}), "expected a file name without '/'"));
+  EXPECT_EQ(parse({"--logging_dir=l", "--log_prefix=a-"}).notices, Words());
+  EXPECT_EQ(parse({"--log_prefix=a-"}).notices,
+            Words{"--log_prefix has no effect here: without --logging_dir there are no event files"});
+}
+
+TEST(Whole, PreviewsNeedPromptsAndSamplersHaveSdScriptsOtherNames) {
+  EXPECT_TRUE(train_error({"--sample_every_n_steps=5"}).starts_with("--sample_prompts is missing"));
+  EXPECT_TRUE(train_error({"--sample_at_first"}).starts_with("--sample_prompts is missing"));
+  EXPECT_EQ(parse({"--sample_at_first", "--sample_prompts=p.txt"}).notices, Words());
+  EXPECT_EQ(parse({"--sample_every_n_steps=0"}).settings.preview.every_n_steps, std::nullopt);
+  EXPECT_EQ(parse({"--sample_sampler=k_euler_a"}).settings.preview.sampler, SamplerKind::kEulerA);
+  EXPECT_TRUE(contains(train_error({"--sample_sampler=heun"}), "ddim"));
+  EXPECT_EQ(
+      parse({"--vae=v"}).notices,
+      Words{"--vae has no effect here: previews are drawn with --sample_every_n_steps or --sample_at_first"});
+}
+
 TEST(Whole, SaysWhenAccumulationIsOverruled) {
   const auto notices = parse({"--gradient_accumulation_steps=4", "--pairs_per_step=8"}).notices;
   ASSERT_EQ(notices.size(), 1u);

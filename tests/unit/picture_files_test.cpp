@@ -64,6 +64,20 @@ TEST(Pictures, enlarging_repeats_pixels) {
       for (int64_t c = 0; c < 3; ++c) EXPECT_EQ(large.row(y)[3 * x + c], small.row(y / 4)[3 * (x / 4) + c]);
 }
 
+TEST(Pictures, shrinking_undoes_enlarging_and_takes_means) {
+  const Picture picture = shaded(9, 7);
+  EXPECT_EQ(shrink(enlarge(picture, 3), 3), picture);
+  Picture two(2, 2, {0, 0, 0});
+  two.fill(0, 0, 2, 1, {255, 10, 0});
+  EXPECT_EQ(shrink(two, 2), Picture(1, 1, {128, 5, 0}));
+  EXPECT_EQ(shrink(shaded(10, 7), 4).width, 2);
+}
+
+TEST(Pictures, stack_from_top_to_bottom_on_white) {
+  const Picture whole = stack({Picture(2, 1, {1, 2, 3}), Picture(1, 1, {4, 5, 6})});
+  EXPECT_EQ(whole.rgb, (std::vector<uint8_t>{1, 2, 3, 1, 2, 3, 4, 5, 6, 255, 255, 255}));
+}
+
 TEST(Png, gives_the_same_pixels_back) {
   for (const auto& picture : {shaded(1, 1), shaded(37, 5), shaded(64, 64), Picture(300, 2)})
     EXPECT_EQ(read_png(encode_png(picture, {{"prompt", "a cat"}})), picture);
