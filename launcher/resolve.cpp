@@ -66,14 +66,17 @@ void resolve(TrainSettings& settings, World& world, torch::Device device) {
   settings.device = device.is_cuda() ? DeviceChoice::kCuda : DeviceChoice::kCpu;
 }
 
-void prepare_output_folder(const TrainSettings& settings) {
+void prepare_folder(const std::string& flag, const std::string& path) {
   std::error_code failure;
-  std::filesystem::create_directories(settings.output_dir, failure);
-  if (!failure && access(settings.output_dir.c_str(), W_OK | X_OK) != 0)
-    failure.assign(errno, std::generic_category());
+  std::filesystem::create_directories(path, failure);
+  if (!failure && access(path.c_str(), W_OK | X_OK) != 0) failure.assign(errno, std::generic_category());
   if (failure)
-    throw_usage(fmt::format("--output_dir={}: the folder cannot be written: {}", settings.output_dir,
-                            failure.message()));
+    throw_usage(fmt::format("--{}={}: the folder cannot be written: {}", flag, path, failure.message()));
+}
+
+void prepare_output_folder(const TrainSettings& settings) {
+  prepare_folder("output_dir", settings.output_dir);
+  std::error_code failure;
   const std::string result = lora_path(settings, settings.max_train_steps);
   if (std::filesystem::is_directory(result, failure))
     throw_usage(
