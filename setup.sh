@@ -11,6 +11,7 @@ readonly packages=(
   pkgconf libpango1.0-dev libpng-dev libgif-dev fonts-dejavu-core fonts-droid-fallback
   python3 python3-venv libgtest-dev
 )
+readonly test_packages=(chromium)  # opens the report page of leco evaluate
 
 usage() {
   cat <<'TEXT'
@@ -54,8 +55,9 @@ as_root() {
 }
 
 missing_packages() {
-  local package
-  for package in "${packages[@]}"; do
+  local package wanted=("${packages[@]}")
+  [[ $verb != test ]] || wanted+=("${test_packages[@]}")
+  for package in "${wanted[@]}"; do
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
   done
 }

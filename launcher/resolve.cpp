@@ -44,14 +44,6 @@ uint64_t draw_seed(World& world) {
   return static_cast<uint64_t>(seed.item<int64_t>());
 }
 
-void make_folder(const std::string& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  if (!failure && access(folder.c_str(), W_OK | X_OK) != 0) failure.assign(errno, std::generic_category());
-  if (failure)
-    throw_usage(fmt::format("--output_dir={}: the folder cannot be written: {}", folder, failure.message()));
-}
-
 }  // namespace
 
 // For the same reason all ranks compute on one kind of device.
@@ -75,9 +67,17 @@ void resolve(TrainSettings& settings, World& world, torch::Device device) {
   settings.device = device.is_cuda() ? DeviceChoice::kCuda : DeviceChoice::kCpu;
 }
 
+void prepare_folder(const std::string& flag, const std::string& path) {
+  std::error_code failure;
+  std::filesystem::create_directories(path, failure);
+  if (!failure && access(path.c_str(), W_OK | X_OK) != 0) failure.assign(errno, std::generic_category());
+  if (failure)
+    throw_usage(fmt::format("--{}={}: the folder cannot be written: {}", flag, path, failure.message()));
+}
+
 void prepare_output_folder(const TrainSettings& settings) {
-  make_folder(settings.output_dir);
-  if (settings.preview.is_on()) make_folder(preview_folder(settings));
+  prepare_folder("output_dir", settings.output_dir);
+  if (settings.preview.is_on()) prepare_folder("output_dir", preview_folder(settings));
   std::error_code failure;
   const std::string result = lora_path(settings, settings.max_train_steps);
   if (std::filesystem::is_directory(result, failure))

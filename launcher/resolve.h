@@ -3,6 +3,8 @@
 
 #include <torch/types.h>
 
+#include <string>
+
 #include "comm/world.h"
 #include "config/settings.h"
 
@@ -13,6 +15,9 @@ torch::Device device_of_rank(DeviceChoice choice, World& world);
 
 // Fills seed, threads, N and device, so that they are shown and stored. Collective.
 void resolve(TrainSettings& settings, World& world, torch::Device device);
+
+// Makes a folder to write to. Usage error that names the flag when that cannot be. One rank does it.
+void prepare_folder(const std::string& flag, const std::string& path);
 
 // Makes the output folder. Usage error when the run's files cannot be written there: found out before minutes
 // of loading, not after hours of training.

@@ -131,8 +131,16 @@ class PromptReader {
                  "guide says; its "
                  "code would take 'unconditional' there");
     }
-    append({pair}, levels);
+    const size_t first = file_.pairs.size();
+    append(std::vector{pair}, levels);
+    for (size_t i = first; i < file_.pairs.size(); ++i)
+      file_.directions.push_back(direction_of(file_.pairs[i]));
     if (entry != nullptr) note_keys_without_effect(*entry, file_.notices);
+  }
+
+  void append(const Slider& slider, const Levels& levels) {
+    append(slider.pairs, levels);
+    file_.directions.push_back(slider.direction);
   }
 
   // Each pair becomes one copy an attribute of `preserve`, with the attribute before each of its prompts.

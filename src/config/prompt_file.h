@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "config/prompt_direction.h"
 #include "config/prompt_pair.h"
 #include "core/read_file.h"
 
@@ -12,6 +13,9 @@ namespace leco {
 struct PromptFile {
   std::vector<PromptPair> pairs;  // sliders expanded, defaults filled in, numbered by position; never empty
   std::vector<std::string> notices;  // what the user should know although the file is right; one line each
+  // One for each slider before its expansion (without `preserve`), one for each pair; in the order of
+  // `pairs`.
+  std::vector<PromptDirection> directions;
 };
 
 // Reads a .toml file and the neutral files it names (paths relative to it), all through `read`.

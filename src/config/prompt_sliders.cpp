@@ -59,19 +59,24 @@ std::vector<Turn> turns(const Poles& poles) {
 
 }  // namespace
 
-std::vector<PromptPair> expand_slider(const TomlTable* own, const Levels& outer, NeutralPrompts& neutrals,
-                                      Notices& notices) {
+Slider expand_slider(const TomlTable* own, const Levels& outer, NeutralPrompts& neutrals, Notices& notices) {
   const Levels levels = outer.inside(own);
   const TomlTable& entry = own != nullptr ? *own : *levels.find("target_class");
 
   PromptPair pair = common_settings(levels);
   pair.target = levels.text("target_class", "");
   const double multiplier = pair.multiplier;
-  const auto directions = turns(read_poles(entry, levels, notices));
+  const Poles poles = read_poles(entry, levels, notices);
+  const auto directions = turns(poles);
   const auto sizes = slider_sizes(levels, notices);
   const auto starts = neutrals.of(own, outer, notices);
   check_pair_count(entry, starts.size() * sizes.size() * directions.size());
-  std::vector<PromptPair> pairs;
+  Slider slider{.pairs = {},
+                .direction = {.target = pair.target,
+                              .positive = poles.positive.value_or(pair.target),
+                              .negative = poles.negative.value_or(starts.front()),
+                              .sign = multiplier < 0 ? -1.0 : 1.0,
+                              .resolution = sizes.front().resolution}};
   for (const std::string& neutral : starts) {
     for (const Size& size : sizes) {
       for (const Turn& turn : directions) {
@@ -82,11 +87,11 @@ std::vector<PromptPair> expand_slider(const TomlTable* own, const Levels& outer,
         pair.resolution = size.resolution;
         pair.dynamic_resolution = size.dynamic;
         pair.multiplier = turn.sign * multiplier;
-        pairs.push_back(pair);
+        slider.pairs.push_back(pair);
       }
     }
   }
-  return pairs;
+  return slider;
 }
 
 }  // namespace leco

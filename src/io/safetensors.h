@@ -63,4 +63,9 @@ std::string safetensors_bytes(const NamedTensors& tensors, const Metadata& metad
 // The same bytes as a file that is whole or absent, tensor by tensor: no second copy of them all is held.
 void write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata);
 
+// Writes the file at `path` anew, whole or not at all, with other metadata: the tensors keep names, types,
+// shapes, order and bytes, so that no checksum of them changes. A symbolic link stays; what it leads to is
+// written.
+void replace_metadata(const std::string& path, const Metadata& metadata);
+
 }  // namespace leco

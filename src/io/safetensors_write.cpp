@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -108,6 +109,16 @@ std::string safetensors_bytes(const NamedTensors& tensors, const Metadata& metad
 void write_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
   AtomicFile file(path);
   serialise(tensors, metadata, [&](std::string_view piece) { file.write(piece); });
+  file.commit();
+}
+
+void replace_metadata(const std::string& path, const Metadata& metadata) {
+  const SafetensorsFile old(path);
+  NamedTensors tensors;  // in the order of the data, which they fill without a gap
+  for (const TensorInfo& info : old.header().tensors) tensors.emplace_back(info.name, old.tensor(info));
+  AtomicFile file(std::filesystem::canonical(path).string());
+  file.write(header_bytes(tensors, metadata));
+  file.write(old.data());
   file.commit();
 }
 

@@ -1,14 +1,12 @@
-// CLIP's text encoder: a causal transformer with the norm before each sub-layer. Radford et al., "Learning
-// transferable visual models from natural language supervision", 2021; names and layout as transformers'
-// CLIPTextModel.
+// CLIP's text encoder: tokens and positions, then causal layers (text/clip_layers.h). Names and layout as
+// transformers' CLIPTextModel.
 #pragma once
 
 #include <torch/types.h>
 
-#include <vector>
-
 #include "io/state_dict.h"
 #include "text/clip_config.h"
+#include "text/clip_layers.h"
 
 namespace leco {
 
@@ -32,23 +30,12 @@ class ClipText {
   const ClipTextConfig& config() const { return config_; }
 
  private:
-  struct Affine {  // a linear layer or a layer norm
-    torch::Tensor weight, bias;
-  };
-  struct Layer {
-    Affine layer_norm1, q_proj, k_proj, v_proj, out_proj;
-    Affine layer_norm2, fc1, fc2;
-  };
-  torch::Tensor norm(const torch::Tensor& x, const Affine& affine) const;
-  torch::Tensor attention(const torch::Tensor& x, const Layer& layer) const;
-  torch::Tensor feed_forward(const torch::Tensor& x, const Layer& layer) const;
-
   ClipTextConfig config_;
   torch::Device device_;
   torch::Tensor token_embedding_;     // (vocab_size, D)
   torch::Tensor position_embedding_;  // (max_position_embeddings, D)
-  std::vector<Layer> layers_;
-  Affine final_layer_norm_;
+  ClipLayers layers_;
+  ClipWeights::Affine final_layer_norm_;
 };
 
 }  // namespace leco

@@ -11,8 +11,8 @@ LEVELS = (
     ("plan", "picture", "text", "model"),
     ("lora", "diffusion"),
     ("optim", "pipeline", "sample", "health"),
-    ("train",),
-    ("report", "measure"),
+    ("train", "measure"),
+    ("report",),
     ("sweep",),
 )
 LEVEL = {name: level for level, row in enumerate(LEVELS) for name in row}

@@ -43,6 +43,34 @@ dynamic_crops = true
   }
 }
 
+using Directions = std::vector<PromptDirection>;
+
+TEST(Directions, OfASliderIsOneBeforeExpansion) {
+  const PromptFile both =
+      load(kTarget + "negative = \"n\"\nresolutions = [64, 128]\nneutrals = [\"a\", \"b\"]");
+  EXPECT_EQ(both.pairs.size(), 16U);
+  EXPECT_EQ(both.directions, (Directions{{"t", "p", "n", 1, {64, 64}}}));
+  EXPECT_EQ(load(kTarget + "neutrals = [\"a\", \"b\"]").directions, (Directions{{"t", "p", "a", 1}}));
+  EXPECT_EQ(load("[[targets]]\ntarget_class = \"t\"\nnegative = \"n\"").directions,
+            (Directions{{"t", "t", "n", 1}}));
+  EXPECT_EQ(load(kTarget + "multiplier = -2").directions, (Directions{{"t", "p", "", -1}}));
+  EXPECT_EQ(load(kTarget + "preserve = [\"red\", \"blue\"]").directions, (Directions{{"t", "p", "", 1}}));
+  EXPECT_EQ(load("target_class = \"t\"\npositive = \"p\"").directions, (Directions{{"t", "p", "", 1}}));
+}
+
+TEST(Directions, OfAPairIsTurnedRoundByErasingAndByANegativeMultiplier) {
+  const std::string pair =
+      "[[prompts]]\ntarget = \"t\"\npositive = \"p\"\nunconditional = \"u\"\nneutral = \"x\"\n";
+  EXPECT_EQ(load(pair).directions, (Directions{{"t", "p", "u", -1}}));
+  EXPECT_EQ(load(pair + "action = \"enhance\"").directions, (Directions{{"t", "p", "u", 1}}));
+  EXPECT_EQ(load(pair + "multiplier = -1").directions, (Directions{{"t", "p", "u", 1}}));
+  EXPECT_EQ(load(pair + "action = \"enhance\"\nmultiplier = -1").directions,
+            (Directions{{"t", "p", "u", -1}}));
+  EXPECT_EQ(load("[[prompts]]\ntarget = \"t\"").directions, (Directions{{"t", "t", "", -1}}));
+  EXPECT_EQ(load(pair + "preserve = [\"red\", \"\"]").directions,
+            (Directions{{"red t", "red p", "red u", -1}, {"t", "p", "u", -1}}));
+}
+
 TEST(Sliders, TurnTheSignOfANegativeMultiplierToo) {
   const PromptFile file = load(kTarget + "multiplier = -2");
   EXPECT_EQ(file.pairs[0].multiplier, -2.0);
