@@ -3,7 +3,7 @@
 usage: measure_effect.py LORA [--model DIR] [--prompts "a red circle" …] [--scales -1 0 1] [--pictures 16]
                          [--grid F.png] [--json F.json]
 Prints for each prompt and scale the mean area of the shape (share of the picture), its spread over the pictures, and the
-share of pictures in each colour. The same noise begins each picture at all scales (DDIM, 15 steps, guidance 3).
+share of pictures in each colour; then means over the prompts. The same noise begins each picture at all scales (DDIM, 15 steps, guidance 3).
 """
 import argparse
 import json
@@ -15,7 +15,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
-from shapes import color_named, measure
+from shapes import color_named, distance, measure, nearest
 
 TOY = Path(__file__).resolve().parents[1] / "data" / "toy-sd"
 PROMPTS = ("a red circle", "a green circle", "a blue circle", "a yellow circle")
@@ -45,17 +45,19 @@ class Artist:
         return drawn * 255
 
 
-def measured(pictures):
-    """{"area": mean, "areas": each, "colors": {name: share of the pictures}}; "none" where no shape is seen."""
+def measured(prompt, pictures):
+    """{"area": mean, "areas": each, "colors": {name: share of the pictures}, "off": mean distance from the named colour}"""
     areas, colors = zip(*(measure(picture) for picture in pictures))
-    shares = {name or "none": count / len(colors) for name, count in Counter(colors).items()}
-    return {"area": float(np.mean(areas)), "areas": areas, "colors": shares}
+    shares = {name: count / len(colors) for name, count in Counter(map(nearest, colors)).items()}
+    name = color_named(prompt)
+    off = [distance(color, name) for color in colors if color is not None] if name else []
+    return {"area": float(np.mean(areas)), "areas": areas, "colors": shares, "off": float(np.mean(off)) if off else None}
 
 
 def measure_file(lora, prompts=PROMPTS, scales=(-1, 0, 1), pictures=16, model=TOY):
     """{prompt: {scale: measured(…)}}"""
     artist = Artist(model, lora)
-    return {prompt: {scale: measured(artist.draw(prompt, scale, pictures)) for scale in scales} for prompt in prompts}
+    return {prompt: {scale: measured(prompt, artist.draw(prompt, scale, pictures)) for scale in scales} for prompt in prompts}
 
 
 def mean_area(results, scale):
@@ -69,14 +71,18 @@ def kept(results, scale):
     return float(np.mean(shares))
 
 
+def color_shift(results, scale):
+    """How far the shapes are from the colour their prompt names, beyond what they are without the LoRA."""
+    return float(np.mean([by_scale[scale]["off"] - by_scale[0]["off"] for by_scale in results.values()]))
+
+
 def spearman(results):
-    """Rank correlation of scale and area over all pictures of all prompts: the mean of each picture's own."""
+    """Rank correlation of scale and mean area, the mean over the prompts."""
     correlations = []
     for by_scale in results.values():
         scales = sorted(by_scale)
-        for areas in zip(*(by_scale[scale]["areas"] for scale in scales)):
-            ranks = np.argsort(np.argsort(areas))
-            correlations.append(np.corrcoef(np.arange(len(scales)), ranks)[0, 1])
+        ranks = np.argsort(np.argsort([by_scale[scale]["area"] for scale in scales]))
+        correlations.append(np.corrcoef(np.arange(len(scales)), ranks)[0, 1])
     return float(np.mean(correlations))
 
 
@@ -105,6 +111,8 @@ def main():
     areas = ", ".join(f"{scale:g}: {mean_area(results, scale):.3f}" for scale in given.scales)
     colors = ", ".join(f"{scale:g}: {kept(results, scale):.0%}" for scale in given.scales)
     print(f"mean area {areas}\ncolours kept {colors}\nSpearman {spearman(results):.3f}")
+    if 0 in given.scales and all(map(color_named, given.prompts)):
+        print("colour shift " + ", ".join(f"{scale:g}: {color_shift(results, scale):.1f}" for scale in given.scales))
     if given.grid:
         grid(given.lora, given.prompts, given.scales, given.grid, given.model)
     if given.json:

@@ -9,14 +9,21 @@ SMALLEST = 0.005    # share of a picture; less is no shape
 
 
 def measure(picture):
-    """(H, W, 3) in 0..255 -> (share of the pixels that belong to the shape, name of its colour or None)."""
+    """(H, W, 3) in 0..255 -> (share of the pixels that belong to the shape, their mean colour or None)."""
     pixels = picture.astype(np.float32)
     ink = np.abs(pixels - GROUND).max(-1) > INK
     area = float(ink.mean())
-    if area < SMALLEST:
-        return area, None
-    mean = pixels[ink].mean(0)
-    return area, min(COLORS, key=lambda name: float(np.square(mean - np.array(COLORS[name])).sum()))
+    return area, pixels[ink].mean(0) if area >= SMALLEST else None
+
+
+def distance(color, name):
+    """Of a colour from one of the four, in 0..255 for each of red, green and blue (Euclidean)."""
+    return float(np.linalg.norm(color - np.array(COLORS[name])))
+
+
+def nearest(color):
+    """Name of the nearest of the four colours; "none" where there is no shape."""
+    return "none" if color is None else min(COLORS, key=lambda name: distance(color, name))
 
 
 def color_named(prompt):
