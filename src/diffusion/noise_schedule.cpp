@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/json_object.h"
 
 namespace leco {
 namespace {
@@ -30,12 +31,11 @@ NoiseSchedule::NoiseSchedule(bool zero_terminal_snr) {
 }
 
 SchedulerConfig parse_scheduler_config(const std::string& text, const std::string& origin) {
-  const auto config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) throw_usage(origin + ": not a JSON object");
+  const nlohmann::json config = parse_json_object(text, origin);
   const auto expect = [&](const char* key, const nlohmann::json& value) {
     if (config.contains(key) && !config[key].is_null() && config[key] != value)
       throw_usage(fmt::format("{}: '{}' is {}, only models trained with {} can be trained here", origin, key,
-                              config[key].dump(), value.dump()));
+                              shown(config[key]), value.dump()));
   };
   expect("beta_schedule", "scaled_linear");
   expect("beta_start", kBetaStart);
@@ -44,11 +44,11 @@ SchedulerConfig parse_scheduler_config(const std::string& text, const std::strin
   const auto type = config.value("prediction_type", nlohmann::json("epsilon"));
   if (type != "epsilon" && type != "v_prediction")
     throw_usage(
-        fmt::format("{}: 'prediction_type' is {}, known are epsilon and v_prediction", origin, type.dump()));
+        fmt::format("{}: 'prediction_type' is {}, known are epsilon and v_prediction", origin, shown(type)));
   const auto rescaled = config.value("rescale_betas_zero_snr", nlohmann::json(false));
   if (!rescaled.is_boolean() && !rescaled.is_null())
     throw_usage(
-        fmt::format("{}: 'rescale_betas_zero_snr' is {}, expected true or false", origin, rescaled.dump()));
+        fmt::format("{}: 'rescale_betas_zero_snr' is {}, expected true or false", origin, shown(rescaled)));
   return {.prediction = type == "epsilon" ? Prediction::kEpsilon : Prediction::kV,
           .zero_terminal_snr = rescaled == true};
 }

@@ -6,21 +6,22 @@
 #include <set>
 
 #include "core/error.h"
+#include "io/json_object.h"
 
 namespace leco {
 namespace {
 
 // {"weight_map": {tensor: file}}, as huggingface_hub writes it beside shards.
 std::vector<std::string> shards_of(FileSource& files, const std::string& folder, const std::string& index) {
-  const auto parsed = nlohmann::json::parse(files.read(index), nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object() || !parsed.contains("weight_map") || !parsed["weight_map"].is_object()) {
+  const nlohmann::json parsed = parse_json_object(files.read(index), index);
+  if (!parsed.contains("weight_map") || !parsed["weight_map"].is_object()) {
     throw_usage(fmt::format("'{}' is no index of shards: it has no object 'weight_map'", index));
   }
   std::set<std::string> paths;
   for (const auto& [tensor, file] : parsed["weight_map"].items()) {
     if (!file.is_string() || file.get_ref<const std::string&>().find('/') != std::string::npos) {
       throw_usage(
-          fmt::format("'{}': tensor '{}' stands in {}, which is no file's name", index, tensor, file.dump()));
+          fmt::format("'{}': tensor '{}' stands in {}, which is no file's name", index, tensor, shown(file)));
     }
     paths.insert(folder + "/" + file.get<std::string>());
   }

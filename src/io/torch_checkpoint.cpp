@@ -21,6 +21,8 @@ constexpr size_t kMaxDimensions = 64;
 constexpr int kMaxLevels = 8;              // of dictionaries in dictionaries
 constexpr size_t kMaxVisited = 1'000'000;  // entries of dictionaries
 constexpr size_t kMaxNameBytes = 1'024;
+constexpr size_t kMaxAllNamesBytes = 64
+                                     << 20;  // dictionaries that are shared make many long names of few bytes
 constexpr std::string_view kPickleName = "/data.pkl";
 
 // The storages and the pickle of an archive.
@@ -128,6 +130,9 @@ class CheckpointReader {
         reject(path_, fmt::format("more than {} tensors or {} entries", kMaxTensors, kMaxVisited));
       }
       const std::string name = place.prefix + key_text(items[i]);
+      name_bytes_ += name.size();
+      if (name_bytes_ > kMaxAllNamesBytes)
+        reject(path_, fmt::format("names of more than {} bytes", kMaxAllNamesBytes));
       const PickleValue& value = pickle_.at(items[i + 1]);
       if (is_dictionary(value)) {
         if (place.level == kMaxLevels)
@@ -283,6 +288,7 @@ class CheckpointReader {
   const Contents& contents_;
   const std::string& path_;
   size_t visited_ = 0;
+  size_t name_bytes_ = 0;
   PickleValue inner_;  // the call inside the last _rebuild_from_type_v2
   std::unordered_map<const ZipEntry*, std::optional<torch::ScalarType>> types_;
 };

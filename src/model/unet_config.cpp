@@ -57,11 +57,9 @@ std::vector<bool> attending(const ConfigReader& config, const char* key, const s
 
 std::optional<AddedEmbeddingConfig> added_embedding(const ConfigReader& config) {
   if (!config.has("addition_embed_type")) return std::nullopt;
-  const AddedEmbeddingConfig added{
-      .size_features = config.get<int64_t>("addition_time_embed_dim", "a number"),
-      .input_features = config.get<int64_t>("projection_class_embeddings_input_dim", "a number")};
-  if (added.size_features < 2 || added.size_features % 2 != 0)
-    config.refuse("addition_time_embed_dim", "a positive even number");
+  const AddedEmbeddingConfig added{.size_features = config.size("addition_time_embed_dim"),
+                                   .input_features = config.size("projection_class_embeddings_input_dim")};
+  if (added.size_features % 2 != 0) config.refuse("addition_time_embed_dim", "a positive even number");
   if (added.pooled_features() < 1)
     config.refuse("projection_class_embeddings_input_dim",
                   fmt::format("more than six times addition_time_embed_dim ({})", added.size_features));
@@ -69,21 +67,20 @@ std::optional<AddedEmbeddingConfig> added_embedding(const ConfigReader& config) 
 }
 
 void check_consistency(const ConfigReader& config, const UNetConfig& unet) {
-  if (unet.levels() == 0) config.refuse("block_out_channels", "at least one level");
   if (unet.down_attends.size() != unet.levels())
     config.refuse("down_block_types", fmt::format("{} entries", unet.levels()));
   if (unet.up_attends.size() != unet.levels())
     config.refuse("up_block_types", fmt::format("{} entries", unet.levels()));
-  if (unet.layers_per_block < 1) config.refuse("layers_per_block", "at least 1");
-  if (unet.norm_num_groups < 1) config.refuse("norm_num_groups", "at least 1");
+  if (!(unet.norm_eps > 0)) config.refuse("norm_eps", "a number above 0");
   for (size_t level = 0; level < unet.levels(); ++level) {
     const int64_t channels = unet.block_out_channels[level];
-    if (channels < 1 || channels % unet.norm_num_groups != 0)
+    if (channels % unet.norm_num_groups != 0)
       config.refuse("block_out_channels",
-                    fmt::format("positive multiples of norm_num_groups ({})", unet.norm_num_groups));
-    if (unet.heads[level] < 1 || channels % unet.heads[level] != 0)
+                    fmt::format("multiples of norm_num_groups ({})", unet.norm_num_groups));
+    if (channels % unet.heads[level] != 0)
       config.refuse("attention_head_dim", "a number of heads that divides the channels of its level");
-    if (unet.transformer_depth[level] < 1) config.refuse("transformer_layers_per_block", "at least 1");
+    if (unet.transformer_depth[level] > ConfigReader::kMaxLayers)
+      config.refuse("transformer_layers_per_block", fmt::format("at most {}", ConfigReader::kMaxLayers));
   }
 }
 
@@ -99,12 +96,12 @@ UNetConfig parse_unet_config(const std::string& text, const std::string& origin)
     config.refuse(
         "in_channels",
         "4 (and out_channels 4): inpainting and other variants cannot be trained from prompts alone");
-  unet.block_out_channels = config.get<std::vector<int64_t>>("block_out_channels", "a list of numbers");
+  unet.block_out_channels = config.sizes("block_out_channels");
   unet.down_attends = attending(config, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D");
   unet.up_attends = attending(config, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D");
-  unet.layers_per_block = config.get<int64_t>("layers_per_block", "one number");
-  unet.cross_attention_dim = config.get<int64_t>("cross_attention_dim", "one number");
-  unet.norm_num_groups = config.get<int64_t>("norm_num_groups", "a number");
+  unet.layers_per_block = config.size("layers_per_block", ConfigReader::kMaxLayers);
+  unet.cross_attention_dim = config.size("cross_attention_dim");
+  unet.norm_num_groups = config.size("norm_num_groups");
   unet.norm_eps = config.get<double>("norm_eps", "a number");
   // Diffusers' attention_head_dim holds the number of heads in these models, unless num_attention_heads is
   // given.

@@ -36,16 +36,14 @@ void check_levels(const ConfigReader& config, const VaeConfig& vae) {
   if (vae.levels() != kLevels)
     config.refuse("block_out_channels", fmt::format("{} levels, so that a latent is {} pixels wide", kLevels,
                                                     VaeConfig::kPixelsPerLatent));
-  if (vae.norm_num_groups < 1) config.refuse("norm_num_groups", "at least 1");
   for (const int64_t channels : vae.block_out_channels) {
-    if (channels < 1 || channels % vae.norm_num_groups != 0)
+    if (channels % vae.norm_num_groups != 0)
       config.refuse("block_out_channels",
-                    fmt::format("positive multiples of norm_num_groups ({})", vae.norm_num_groups));
+                    fmt::format("multiples of norm_num_groups ({})", vae.norm_num_groups));
   }
   const std::vector<std::string> blocks(kLevels, "UpDecoderBlock2D");
   if (config.get<std::vector<std::string>>("up_block_types", "a list of block types") != blocks)
     config.refuse("up_block_types", fmt::format("{} blocks of type {}", kLevels, blocks[0]));
-  if (vae.layers_per_block < 1) config.refuse("layers_per_block", "at least 1");
 }
 
 }  // namespace
@@ -54,14 +52,14 @@ VaeConfig parse_vae_config(const std::string& text, const std::string& origin) {
   const ConfigReader config(text, origin, "VAE");
   refuse_other_architectures(config);
   VaeConfig vae;
-  vae.block_out_channels = config.get<std::vector<int64_t>>("block_out_channels", "a list of numbers");
-  vae.layers_per_block = config.get<int64_t>("layers_per_block", "one number");
-  vae.norm_num_groups = config.get_or("norm_num_groups", "a number", vae.norm_num_groups);
+  vae.block_out_channels = config.sizes("block_out_channels");
+  vae.layers_per_block = config.size("layers_per_block", ConfigReader::kMaxLayers);
+  if (config.has("norm_num_groups")) vae.norm_num_groups = config.size("norm_num_groups");
   vae.scaling_factor = config.get_or("scaling_factor", "a number", vae.scaling_factor);
   if (!(vae.scaling_factor > 0) || !std::isfinite(vae.scaling_factor))
     config.refuse("scaling_factor", "a number above 0");
   vae.use_post_quant_conv = config.get_or("use_post_quant_conv", "true or false", true);
-  vae.sample_size = config.get_or("sample_size", "the side of a picture in pixels", vae.sample_size);
+  if (config.has("sample_size")) vae.sample_size = config.size("sample_size");
   check_tile(config, vae);
   check_levels(config, vae);
   return vae;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "io/json_object.h"
 #include "text/characters.h"
 
 namespace leco {
@@ -62,12 +63,11 @@ BytePairs::BytePairs(const std::optional<std::string>& vocab_json, std::string_v
 }
 
 void BytePairs::read_vocabulary(std::string_view json, const std::string& origin) {
-  const nlohmann::json parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) throw_usage(fmt::format("'{}' is not a JSON object of tokens and ids", origin));
+  const nlohmann::json parsed = parse_json_object(json, origin);
   for (const auto& [token, id] : parsed.items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX) {
       throw_usage(fmt::format("'{}': the id of '{}' is {}; a whole number from 0 to 2^31 − 1 is expected",
-                              origin, token, id.dump()));
+                              origin, token, shown(id)));
     }
     ids_.emplace(token, id.get<int64_t>());
     if (!tokens_.emplace(id.get<int64_t>(), token).second) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/json_object.h"
 #include "text/tokenizer.h"
 
 namespace leco {
@@ -15,15 +16,13 @@ using nlohmann::json;
 class ConfigReader {
  public:
   ConfigReader(std::string_view text, const std::string& path)
-      : path_(path), config_(json::parse(text, nullptr, /*allow_exceptions=*/false)) {
-    if (!config_.is_object()) throw_usage(fmt::format("'{}' is not a JSON object", path));
-  }
+      : path_(path), config_(parse_json_object(text, path)) {}
 
-  int64_t size(const char* key) const {
-    constexpr uint64_t kMost = 1 << 24;  // far above any encoder; keeps products of sizes inside 64 bits
+  // The bound is far above any encoder and keeps products of sizes inside 64 bits.
+  int64_t size(const char* key, uint64_t most = 1 << 24) const {
     const json& value = at(key);
-    if (!value.is_number_unsigned() || value.get<uint64_t>() == 0 || value.get<uint64_t>() > kMost) {
-      reject(key, fmt::format("a whole number from 1 to {}", kMost));
+    if (!value.is_number_unsigned() || value.get<uint64_t>() == 0 || value.get<uint64_t>() > most) {
+      reject(key, fmt::format("a whole number from 1 to {}", most));
     }
     return value.get<int64_t>();
   }
@@ -34,7 +33,8 @@ class ConfigReader {
 
   int64_t id_or(const char* key, int64_t otherwise) const {
     if (!config_.contains(key)) return otherwise;
-    if (!at(key).is_number_unsigned()) reject(key, "the id of a token");
+    if (!at(key).is_number_unsigned() || at(key).get<uint64_t>() > INT32_MAX)
+      reject(key, "the id of a token");
     return at(key).get<int64_t>();
   }
 
@@ -57,7 +57,7 @@ class ConfigReader {
   }
 
   [[noreturn]] void reject(const char* key, const std::string& allowed) const {
-    throw_usage(fmt::format("'{}': '{}' is {}; {} is expected", path_, key, at(key).dump(), allowed));
+    throw_usage(fmt::format("'{}': '{}' is {}; {} is expected", path_, key, shown(at(key)), allowed));
   }
 
  private:
@@ -80,7 +80,7 @@ ClipTextConfig parse_clip_text_config(std::string_view json, const std::string& 
   config.vocab_size = reader.size("vocab_size");
   config.hidden_size = reader.size("hidden_size");
   config.intermediate_size = reader.size("intermediate_size");
-  config.num_hidden_layers = reader.size("num_hidden_layers");
+  config.num_hidden_layers = reader.size("num_hidden_layers", 1000);
   config.num_attention_heads = reader.size("num_attention_heads");
   config.max_position_embeddings = reader.size("max_position_embeddings");
   config.hidden_act = reader.activation("hidden_act");

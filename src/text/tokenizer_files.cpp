@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/json_object.h"
 
 namespace leco {
 namespace {
@@ -33,16 +34,13 @@ struct Declared {
 };
 
 json parse_object(const std::optional<std::string>& text, const std::string& path) {
-  if (!text) return json::object();
-  json parsed = json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) throw_usage(fmt::format("'{}' is not a JSON object", path));
-  return parsed;
+  return text ? parse_json_object(*text, path) : json::object();
 }
 
 bool flag_of(const json& token, const char* key, const std::string& place) {
   const auto found = token.find(key);
   if (found == token.end() || !found->is_boolean()) {
-    throw_usage(fmt::format("{}: '{}' must be true or false in {}", place, key, token.dump()));
+    throw_usage(fmt::format("{}: '{}' must be true or false in {}", place, key, shown(token)));
   }
   return found->get<bool>();
 }
@@ -55,12 +53,12 @@ Declared read_token(const json& token, bool normalized_when_string, const std::s
   if (!token.is_object() || !token.contains("content") || !token["content"].is_string() ||
       token["content"] == "") {
     throw_usage(fmt::format("{}: a token (a text, or an object with 'content') is expected, found {}", place,
-                            token.dump()));
+                            shown(token)));
   }
   for (const char* key : {"lstrip", "rstrip", "single_word"}) {
     if (flag_of(token, key, place)) {
       throw_usage(fmt::format("{}: '{}' is true for {}; this program knows only tokens where it is false",
-                              place, key, token["content"].dump()));
+                              place, key, shown(token["content"])));
     }
   }
   return {token["content"].get<std::string>(), flag_of(token, "normalized", place)};
@@ -71,7 +69,7 @@ void require_value(const json& config, const char* key, std::initializer_list<co
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return;
   if (std::ranges::none_of(allowed, [&](const char* value) { return *found == value; })) {
-    throw_usage(fmt::format("'{}': '{}' is {}; this program knows only \"{}\"", path, key, found->dump(),
+    throw_usage(fmt::format("'{}': '{}' is {}; this program knows only \"{}\"", path, key, shown(*found),
                             *allowed.begin()));
   }
 }
@@ -132,7 +130,7 @@ class Declarations {
     const auto found = source.find("additional_special_tokens");
     if (found == source.end() || found->is_null()) return tokens;
     const std::string place = fmt::format("'{}', key 'additional_special_tokens'", path);
-    if (!found->is_array()) throw_usage(place + ": a list is expected, found " + found->dump());
+    if (!found->is_array()) throw_usage(place + ": a list is expected, found " + shown(*found));
     for (const json& token : *found) tokens.push_back(read_token(token, false, place));
     return tokens;
   }
@@ -141,7 +139,7 @@ class Declarations {
     const json& list = config_["added_tokens_decoder"];
     const std::string place = fmt::format("'{}', key 'added_tokens_decoder'", config_path_);
     if (!list.is_object())
-      throw_usage(place + ": an object from ids to tokens is expected, found " + list.dump());
+      throw_usage(place + ": an object from ids to tokens is expected, found " + shown(list));
     std::map<int64_t, Declared> tokens;
     for (const auto& [id, token] : list.items()) {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos) {
@@ -157,7 +155,7 @@ class Declarations {
     for (const auto& [content, id] : added_.items()) {
       if (!id.is_number_unsigned() || content.empty()) {
         throw_usage(
-            fmt::format("'{}': an id is expected for '{}', found {}", added_path_, content, id.dump()));
+            fmt::format("'{}': an id is expected for '{}', found {}", added_path_, content, shown(id)));
       }
       const bool is_special = std::ranges::find(special, content, &Declared::content) != special.end();
       tokens.emplace(id.get<int64_t>(), Declared{content, !is_special});

@@ -213,6 +213,17 @@ TEST_F(TorchCheckpointFile, does_not_unfold_dictionaries_that_are_shared) {
   expect_refusal(checkpoint("}q\x01(" + text("k") + "h\x01u"), "dictionaries 8 deep");  // holds itself
 }
 
+TEST_F(TorchCheckpointFile, does_not_write_out_long_names_of_dictionaries_that_are_shared) {
+  const std::string longest(1'000, 'k');
+  std::string inner = "N";  // no tensors, whose number has a bound of its own
+  for (int level = 0; level < 8; ++level) {
+    std::vector<std::pair<std::string, std::string>> entries = {{longest + "0", inner + "q\x63"}};
+    for (int i = 1; i < 5; ++i) entries.emplace_back(longest + std::to_string(i), "h\x63");
+    inner = dict(entries);
+  }
+  expect_refusal(checkpoint(inner), "names of more than 67108864 bytes");
+}
+
 TEST_F(TorchCheckpointFile, refuses_archives_of_another_kind) {
   const std::string pickle = kProtocol + dict({{"w", tensor({})}}) + ".";
   expect_refusal(zip_of({{"a/b", "x"}}), "without the '<name>/data.pkl'");

@@ -1,0 +1,83 @@
+"""Runs a libFuzzer program on good files and what it makes of them.
+
+usage: run_fuzz.py build/tests/fuzz/fuzz_NAME [--seconds 600] [--seed N]
+The good files (seeds) are made anew: small ones of torch.save and of safetensors, and the configurations of the models in
+tests/data. What libFuzzer finds is left beside the program; exit status 1 then.
+"""
+import argparse
+import io
+import pathlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import OrderedDict
+
+import torch
+from safetensors.torch import save
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+LARGEST = 1 << 16  # bytes of an input
+
+
+def checkpoints():
+    """Bytes of small files in the ways in which people save weights."""
+    weight, bias = torch.arange(12.0).reshape(3, 4), torch.zeros(3, dtype=torch.float16)
+    plain = OrderedDict(a=weight, b=bias)
+    shared = torch.arange(8, dtype=torch.bfloat16)
+    saved = (
+        plain,
+        {"state_dict": {"model.w": weight.t(), "model.b": bias}, "epoch": 3, "global_step": 7, "hyper_parameters": {"x": 0.5}},
+        {"first": shared[:4], "second": shared[2:6], "scalar": torch.tensor(1), "flags": torch.tensor([True, False])},
+        {"inner": {"deep": {"w": torch.nn.Parameter(weight)}}, "empty": torch.empty(0, 3)},
+        torch.nn.Linear(2, 2).state_dict(),
+    )
+    for contents in saved:
+        file = io.BytesIO()
+        torch.save(contents, file)
+        yield file.getvalue()
+
+
+def pickles():
+    """The pickles of those files; the harness has storages 0 and 1 for them."""
+    for file in checkpoints():
+        with zipfile.ZipFile(io.BytesIO(file)) as archive:
+            yield next(archive.read(name) for name in archive.namelist() if name.endswith("/data.pkl"))
+
+
+def safetensors_files():
+    types = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool)
+    yield save({str(i): torch.zeros(i, 2, dtype=kind) for i, kind in enumerate(types)}, {"format": "pt", "note": "ä"})
+    yield save({"only": torch.ones(())})
+    yield save({})
+
+
+def configs():
+    for path in sorted(DATA.glob("*/*/*config.json")):
+        yield path.read_bytes()
+
+
+SEEDS = {"checkpoint": checkpoints, "pickle": pickles, "safetensors": safetensors_files, "config": configs}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", type=pathlib.Path)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=0, help="0: another each time")
+    given = parser.parse_args()
+    program = given.program.resolve()
+    kind = program.name.removeprefix("fuzz_")
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(SEEDS[kind]()):
+            (pathlib.Path(corpus) / f"seed{number}").write_bytes(seed)
+        status = subprocess.run([program, corpus, f"-max_total_time={given.seconds}", f"-seed={given.seed}", "-timeout=10",
+                                 "-rss_limit_mb=3000", f"-max_len={LARGEST}", "-print_final_stats=1", "-verbosity=1",
+                                 f"-artifact_prefix={program.parent}/{kind}-"]).returncode
+    if status:
+        print(f"{program.name}: found an input that breaks the reader; it lies in {program.parent}", file=sys.stderr)
+    sys.exit(min(status, 1))
+
+
+if __name__ == "__main__":
+    main()
