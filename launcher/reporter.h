@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include "lora/lora_network.h"
 #include "pipeline/base_model.h"
 #include "report/metrics_file.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
+#include "train/trainer.h"
 
 namespace leco {
 
@@ -23,7 +23,7 @@ std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> fil
 class Reporter {
  public:
   // `provenance` lacks the digests until they are there. Usage error when the metrics file cannot be written.
-  Reporter(const LoraNetwork& network, Provenance provenance, std::shared_future<FileDigests> digests);
+  Reporter(Trainer& trainer, Provenance provenance, std::shared_future<FileDigests> digests);
 
   void after_step(const StepReport& report);
   const std::vector<std::string>& written() const { return written_; }  // LoRA files, in order
@@ -31,7 +31,7 @@ class Reporter {
  private:
   const TrainSettings& settings() const { return provenance_.settings; }
 
-  const LoraNetwork& network_;
+  Trainer& trainer_;
   Provenance provenance_;
   std::shared_future<FileDigests> digests_;
   MetricsFile metrics_;

@@ -5,7 +5,8 @@
 
 #include "comm/communicator.h"
 #include "lora/lora_network.h"
-#include "optim/adamw.h"
+#include "optim/kept_weights.h"
+#include "optim/make_optimizer.h"
 #include "train/gradient_merge.h"
 #include "train/pack_worker.h"
 #include "train/step_message.h"
@@ -39,6 +40,11 @@ class Trainer {
   // are then those of the step before.
   StepReport step(int64_t step);
 
+  // While it lives, the network holds the weights that a file or a picture takes.
+  KeptWeights kept_weights() { return {*optimizer_, given_.network.weights()}; }
+  const LoraNetwork& network() const { return given_.network; }
+  Optimizer& optimizer() { return *optimizer_; }
+
  private:
   void note(StepMessage& message, const Pack& pack, const torch::Tensor& losses,
             double greatest_gradient) const;
@@ -46,7 +52,7 @@ class Trainer {
   Given given_;
   PlanSettings plan_;
   PackWorker worker_;
-  AdamW optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
 };
 
 }  // namespace leco
