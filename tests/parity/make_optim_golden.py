@@ -5,8 +5,9 @@ usage: make_optim_golden.py [OUTPUT]      (tests/data/golden)
 With torch 2.11.0, transformers 4.57.1 and diffusers 0.35.2 of tests/requirements.txt, and, for this script only,
   pip install lion-pytorch==0.2.3 prodigyopt==1.1.2 dadaptation==3.2 schedulefree==1.4 bitsandbytes==0.49.2
 on one CPU thread. Arguments are read and handed on as sd-scripts does it. bitsandbytes has its 8-bit updates as CUDA
-kernels only, so EightBit below computes them from their published source (csrc/kernels.cu, the blockwise kernels);
-the map of 256 values and the quantization itself are bitsandbytes' own, on the CPU.
+kernels only, so EightBit below computes them from their published source (csrc/kernels.cu, the blockwise kernels) with
+bitsandbytes' own map of 256 values. Its quantize_blockwise is not used: on the CPU it writes -1 over the map's first
+value, which for the unsigned map is 0; the CUDA kernels do not.
 """
 import ast
 import json
@@ -116,11 +117,12 @@ class EightBit(torch.optim.Optimizer):
         if like.numel() < self.min_8bit_size:
             state[index] = values
             return
-        codes, quantized = bnb.quantize_blockwise(values, code=self.maps[index], blocksize=self.BLOCK)
-        codes = codes.flatten()
+        absmax = torch.stack([block.abs().max() for block in values.split(self.BLOCK)])
+        scaled = values / absmax.repeat_interleave(self.BLOCK)[:values.numel()]
+        codes = (scaled.unsqueeze(1) - self.maps[index]).abs().argmin(1)  # the nearest, of equals the lower
         if index == 0:  # "make sure state1 term has still the same sign after quantization"
-            codes = codes - ((self.maps[0][codes.long()] == 0) & (values < 0)).to(torch.uint8)
-        state[index] = codes, quantized.absmax
+            codes -= ((self.maps[0][codes] == 0) & (values < 0)).long()
+        state[index] = codes.to(torch.uint8), absmax
 
     @torch.no_grad()
     def step(self):
