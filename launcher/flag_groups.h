@@ -50,9 +50,10 @@ class FlagGroup {
   std::string title_;
 };
 
-void add_model_flags(TrainSettings& settings, std::vector<Flag>& table);    // model, prompts, LoRA
-void add_step_flags(TrainSettings& settings, std::vector<Flag>& table);     // steps, optimizer, rate
-void add_loss_flags(TrainSettings& settings, std::vector<Flag>& table);     // noise, loss, precision
+void add_model_flags(TrainSettings& settings, std::vector<Flag>& table);      // model, prompts, LoRA
+void add_step_flags(TrainSettings& settings, std::vector<Flag>& table);       // steps, clipping
+void add_optimizer_flags(TrainSettings& settings, std::vector<Flag>& table);  // optimizer, rate
+void add_loss_flags(TrainSettings& settings, std::vector<Flag>& table);       // noise, loss, precision
 void add_machine_flags(TrainSettings& settings, std::vector<Flag>& table);  // items of a step, ranks, device
 void add_file_flags(TrainSettings& settings,
                     std::vector<Flag>& table);  // output, states, logs, previews, uploads

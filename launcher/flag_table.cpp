@@ -7,6 +7,7 @@
 #include "launcher/flag_groups.h"
 #include "launcher/flag_help.h"
 #include "launcher/idle_settings.h"
+#include "launcher/rate_checks.h"
 
 namespace leco {
 namespace {
@@ -61,6 +62,7 @@ void check_and_finish(ParsedTrain& parsed, bool for_training) {
   }
   for (std::string& notice : idle_loss_settings(settings)) parsed.notices.push_back(std::move(notice));
   for (std::string& notice : idle_report_settings(settings)) parsed.notices.push_back(std::move(notice));
+  for (std::string& notice : rate_notices(settings)) parsed.notices.push_back(std::move(notice));
   parsed.effective = effective_settings(settings);
 }
 
@@ -113,6 +115,7 @@ std::vector<Flag> train_flags(TrainSettings& settings) {
   std::vector<Flag> table;
   add_model_flags(settings, table);
   add_step_flags(settings, table);
+  add_optimizer_flags(settings, table);
   add_loss_flags(settings, table);
   add_machine_flags(settings, table);
   add_file_flags(settings, table);
@@ -148,12 +151,6 @@ void validate(const TrainSettings& settings, bool for_training) {
     require(settings.output_dir, "output_dir", "the folder for the result");
   }
   check_output_name(settings.output_name);
-  if (settings.lr_scheduler == LrSchedule::kConstant && settings.lr_warmup_steps != 0) {
-    throw_usage(
-        fmt::format("--lr_warmup_steps={} contradicts --lr_scheduler=constant, which has no warmup; use "
-                    "--lr_scheduler=constant_with_warmup or leave the steps out",
-                    settings.lr_warmup_steps));
-  }
   if (const int64_t most = most_sampler_steps(settings.rollout_sampler, kRolloutOffset);
       settings.max_denoising_steps > most)
     throw_usage(fmt::format("--max_denoising_steps={}: expected at most {} with --rollout_sampler={}",
@@ -164,6 +161,7 @@ void validate(const TrainSettings& settings, bool for_training) {
     require(settings.preview.prompts, "sample_prompts", "the file of prompts to draw");
   check_name("log_prefix", settings.log.prefix);
   check_name("log_tracker_name", settings.log.tracker_name);
+  check_rates(settings);
   if (settings.no_metadata && !settings.training_comment.empty()) {
     throw_usage(
         "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");

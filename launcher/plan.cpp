@@ -37,7 +37,9 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
   report.modules.emplace();
   for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
 
-  ModelSizes sizes{.unet = sizes_of(model->unet_config()), .lora_parameters = network.weights().numel()};
+  ModelSizes sizes{.unet = sizes_of(model->unet_config()),
+                   .lora_parameters = network.weights().numel(),
+                   .optimizer_bytes = optimizer_state_bytes(settings.optimizer, network.segments())};
   sizes.unet.parameters = model->open_unet(Contents::kOutline).numbers_left();
   for (const TextEncoderSource& encoder : model->open_text_encoders(Contents::kOutline))
     sizes.text_parameters += encoder.weights.numbers_left();

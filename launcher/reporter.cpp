@@ -19,8 +19,8 @@ std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> fil
   });
 }
 
-Reporter::Reporter(const LoraNetwork& network, Provenance provenance, std::shared_future<FileDigests> digests)
-    : network_(network),
+Reporter::Reporter(Trainer& trainer, Provenance provenance, std::shared_future<FileDigests> digests)
+    : trainer_(trainer),
       provenance_(std::move(provenance)),
       digests_(std::move(digests)),
       metrics_((std::filesystem::path(settings().output_dir) / (settings().output_name + ".metrics.jsonl"))
@@ -41,7 +41,10 @@ void Reporter::after_step(const StepReport& report) {
   const bool due = settings().save_every_n_steps && report.step % *settings().save_every_n_steps == 0;
   if (!last && !due) return;
   provenance_.model_files = digests_.get();
-  written_.push_back(save_lora(network_, provenance_, report.step));
+  {
+    const KeptWeights kept = trainer_.kept_weights();
+    written_.push_back(save_lora(trainer_.network(), provenance_, report.step));
+  }
   progress_.interrupt();
   log::info(fmt::format("saved {}", written_.back()));
 }

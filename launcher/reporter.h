@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "lora/lora_network.h"
 #include "pipeline/base_model.h"
 #include "report/early_sign_line.h"
 #include "report/event_log.h"
@@ -15,6 +14,7 @@
 #include "report/previews.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
+#include "train/trainer.h"
 
 namespace leco {
 
@@ -27,7 +27,7 @@ std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> fil
 class Reporter {
  public:
   // `provenance` lacks the digests until they are there. Usage error when the metrics file cannot be written.
-  Reporter(const LoraNetwork& network, Provenance provenance, std::shared_future<FileDigests> digests);
+  Reporter(Trainer& trainer, Provenance provenance, std::shared_future<FileDigests> digests);
 
   void after_step(const StepReport& report);
   void after_previews(const Previews::Drawn& drawn);
@@ -38,7 +38,7 @@ class Reporter {
   const TrainSettings& settings() const { return provenance_.settings; }
   void tell_early_sign(int64_t step, const EarlySign& sign);
 
-  const LoraNetwork& network_;
+  Trainer& trainer_;
   Provenance provenance_;
   std::shared_future<FileDigests> digests_;
   MetricsFile metrics_;

@@ -165,7 +165,7 @@ void run(const TrainJob& job, World& world, FileSource& files) {
                                 .family = job.model->family(),
                                 .prediction = job.model->prediction(),
                                 .device = describe_device(job.device)};
-    reporter.emplace(network, provenance, digest_in_background(weight_files));
+    reporter.emplace(trainer, provenance, digest_in_background(weight_files));
   }
   RunRecord run_record(job.settings, world, job.device);
   StepLimit limit;

@@ -6,25 +6,19 @@
 #include <optional>
 #include <string>
 
+#include "config/lr_schedule_settings.h"
+#include "config/optimizer_settings.h"
 #include "config/sampler.h"
 
 namespace leco {
 
 enum class SavePrecision { kFloat32, kFloat16, kBFloat16 };
-enum class LrSchedule { kConstant, kConstantWithWarmup };
 enum class PairOrder { kShuffle, kRandom };
 enum class RolloutLength { kShared, kIndependent, kAntithetic };
 enum class DeviceChoice { kAuto, kCpu, kCuda };
 enum class LossType { kL1, kL2, kHuber, kSmoothL1 };
 enum class HuberSchedule { kConstant, kExponential, kSnr };
 enum class MixedPrecision { kNo, kFloat16, kBFloat16 };
-
-struct AdamWSettings {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 0.01;  // decoupled
-};
 
 // TensorBoard's event files. Without a folder none are written.
 struct LogSettings {
@@ -83,9 +77,8 @@ struct TrainSettings {
   int64_t max_train_steps = 1600;
   double learning_rate = 2e-6;
   std::optional<double> unet_lr;  // wins over learning_rate
-  AdamWSettings adamw;
-  LrSchedule lr_scheduler = LrSchedule::kConstant;
-  double lr_warmup_steps = 0;  // below 1: a share of max_train_steps
+  OptimizerSettings optimizer;
+  LrScheduleSettings lr_schedule;
   int64_t gradient_accumulation_steps = 1;
   double max_grad_norm = 1.0;    // 0 = no clipping
   std::optional<uint64_t> seed;  // absent: drawn, printed and stored
@@ -123,9 +116,13 @@ struct TrainSettings {
 
   double base_lr() const { return unet_lr.value_or(learning_rate); }
   double alpha() const { return network_alpha == 0 ? static_cast<double>(network_dim) : network_alpha; }
-  int64_t warmup_steps() const {
-    return static_cast<int64_t>(lr_warmup_steps < 1 ? lr_warmup_steps * static_cast<double>(max_train_steps)
-                                                    : lr_warmup_steps);
+  int64_t warmup_steps() const { return steps_of(lr_schedule.warmup); }
+  int64_t decay_steps() const { return steps_of(lr_schedule.decay); }
+
+ private:
+  int64_t steps_of(double steps_or_share) const {
+    return static_cast<int64_t>(steps_or_share < 1 ? steps_or_share * static_cast<double>(max_train_steps)
+                                                   : steps_or_share);
   }
 };
 

@@ -49,6 +49,7 @@ LoraNetwork::LoraNetwork(UNet& unet, Shape shape, uint64_t seed)
                          .alpha = shape.alpha},
         down, up));
     layer->attach(modules_.back().get());
+    add_segments(*modules_.back(), offset);
     offset += shape.rank * (in + out);
   }
 }
@@ -66,6 +67,17 @@ Tensor LoraNetwork::leaf(int64_t offset, int64_t rows, int64_t columns) {
   Tensor parameter = matrix_of(weights_).requires_grad_();
   parameter.mutable_grad() = matrix_of(gradients_);
   return parameter;
+}
+
+// In a file a 1×1 convolution's matrices are kernels of one number each.
+void LoraNetwork::add_segments(const LoraModule& module, int64_t offset) {
+  for (const Tensor& matrix : {module.down(), module.up()}) {
+    segments_.push_back(
+        module.is_convolution()
+            ? WeightSegment{.offset = offset, .rows = 1, .columns = 1, .matrices = matrix.numel()}
+            : WeightSegment{.offset = offset, .rows = matrix.size(0), .columns = matrix.size(1)});
+    offset += matrix.numel();
+  }
 }
 
 }  // namespace leco

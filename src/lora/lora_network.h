@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "config/weight_segment.h"
 #include "lora/lora_module.h"
 #include "model/unet.h"
 
@@ -28,15 +29,19 @@ class LoraNetwork {
 
   // (n), module by module: down, then up, row-major. The modules' tensors are views of it.
   torch::Tensor& weights() { return weights_; }
+  // Its matrices, in order: down, up, down, … A factor is of the learning rate.
+  const std::vector<WeightSegment>& segments() const { return segments_; }
   // (n), filled by backward(); add to nothing else.
   torch::Tensor& gradients() { return gradients_; }
   void zero_gradients() { gradients_.zero_(); }
 
  private:
+  void add_segments(const LoraModule& module, int64_t offset);
   torch::Tensor leaf(int64_t offset, int64_t rows, int64_t columns);
   Shape shape_;
   std::vector<Linear*> layers_;
   torch::Tensor weights_, gradients_;
+  std::vector<WeightSegment> segments_;
   std::vector<std::unique_ptr<LoraModule>> modules_;
 };
 

@@ -87,10 +87,10 @@ int64_t activation_bytes(const UNetSizes& unet, const PlanSettings& settings, co
   return kBytes * samples * (std::max(without_graph, trained) + noise);
 }
 
-// Weights, gradient and two moments in float32; what each pack of this rank leaves; the merge's sum in 64-bit
-// integers, the same of one pack in float64 and as integers, and the mean.
+// Weights and gradient in float32; what each pack of this rank leaves; the merge's sum in 64-bit integers,
+// the same of one pack in float64 and as integers, and the mean.
 int64_t lora_bytes(int64_t parameters, int64_t packs) {
-  return parameters * (4 * kBytes + packs * kBytes + 8 + 8 + 8 + kBytes);
+  return parameters * (2 * kBytes + packs * kBytes + 8 + 8 + 8 + kBytes);
 }
 
 }  // namespace
@@ -110,9 +110,10 @@ MemoryEstimate estimate_memory(const ModelSizes& model, const PlanSettings& sett
   const int64_t packs = (settings.draws.items + settings.items_per_pass - 1) / settings.items_per_pass;
   const int64_t widest = model.unet.channels.back();
   const int64_t copies = kWeightCopies * 2 * widest * widest * 9;
-  MemoryEstimate estimate{.program = kProgram,
-                          .weights = kBytes * std::max(model.unet.parameters + copies, model.text_parameters),
-                          .lora = lora_bytes(model.lora_parameters, (packs + ranks - 1) / ranks)};
+  MemoryEstimate estimate{
+      .program = kProgram,
+      .weights = kBytes * std::max(model.unet.parameters + copies, model.text_parameters),
+      .lora = lora_bytes(model.lora_parameters, (packs + ranks - 1) / ranks) + model.optimizer_bytes};
   for (const PromptPair& pair : pairs)
     estimate.activations = std::max(estimate.activations, activation_bytes(model.unet, settings, pair));
   return estimate;

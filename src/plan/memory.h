@@ -22,13 +22,14 @@ struct ModelSizes {
   UNetSizes unet;
   int64_t text_parameters = 0;  // of the encoder, which is freed before the U-Net is loaded
   int64_t lora_parameters = 0;
+  int64_t optimizer_bytes = 0;  // of its state
 };
 
 // Bytes. All but the program and the frozen weights grow with settings.
 struct MemoryEstimate {
   int64_t program = 0;  // code, libraries, the tokenizer's tables
   int64_t weights = 0;  // the U-Net in fp32 and the copies a backward pass makes, or the text encoder
-  int64_t lora = 0;     // weights, gradient, two moments, the packs' held gradients, the exact merge
+  int64_t lora = 0;     // weights, gradient, optimizer state, the packs' held gradients, the exact merge
   int64_t activations =
       0;  // of the largest pass: rollout, frozen predictions, or the trained one with its graph
   int64_t total() const { return program + weights + lora + activations; }

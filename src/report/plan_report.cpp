@@ -79,11 +79,12 @@ std::string modules_text(const PlanReport& report) {
 
 std::string memory_text(const MemoryEstimate& memory) {
   return fmt::format("\n\nMemory: about {} a rank", gigabytes(memory.total())) +
-         aligned_table({{"program", gigabytes(memory.program)},
-                        {"weights", gigabytes(memory.weights) +
-                                        "  the frozen model in fp32, and copies for the backward pass"},
-                        {"LoRA", gigabytes(memory.lora) + "  weights, gradients, moments, the exact merge"},
-                        {"activations", gigabytes(memory.activations) + "  of the largest pass"}});
+         aligned_table(
+             {{"program", gigabytes(memory.program)},
+              {"weights",
+               gigabytes(memory.weights) + "  the frozen model in fp32, and copies for the backward pass"},
+              {"LoRA", gigabytes(memory.lora) + "  weights, gradients, optimizer state, the exact merge"},
+              {"activations", gigabytes(memory.activations) + "  of the largest pass"}});
 }
 
 // The items of a rank, in their own order.

@@ -89,9 +89,7 @@ void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t fin
   metadata["ss_seed"] = std::to_string(*settings.seed);
   metadata["ss_steps"] = std::to_string(finished_steps);
   metadata["ss_learning_rate"] = fmt::format("{}", settings.base_lr());
-  metadata["ss_optimizer"] =
-      fmt::format("AdamW(betas=({}, {}), eps={}, weight_decay={})", settings.adamw.beta1,
-                  settings.adamw.beta2, settings.adamw.eps, settings.adamw.weight_decay);
+  metadata["ss_optimizer"] = optimizer_text(settings.optimizer);
   if (!settings.training_comment.empty()) metadata["ss_training_comment"] = settings.training_comment;
 }
 

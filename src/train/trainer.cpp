@@ -51,7 +51,9 @@ Trainer::Trainer(Given given)
     : given_(given),
       plan_(plan_settings(given.settings, given.comm.size())),
       worker_({given.settings, given.pairs, given.unet, given.embeddings, given.prediction}),
-      optimizer_(given.settings.adamw, given.network.weights()) {}
+      optimizer_(make_optimizer(given.settings.optimizer, {.options = given.network.weights().options(),
+                                                           .segments = given.network.segments(),
+                                                           .base_rate = given.settings.base_lr()})) {}
 
 StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
@@ -72,12 +74,12 @@ StepReport Trainer::step(int64_t step) {
   const double norm = norm_of(gradient);
   clock.time(Phase::kUpdate, [&] {
     clip(gradient, norm, given_.settings.max_grad_norm);
-    optimizer_.step(given_.network.weights(), gradient, rate);
+    optimizer_->step(given_.network.weights(), gradient, rate);
   });
   return {.step = step + 1,
           .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
                   static_cast<double>(plan_.draws.items),
-          .learning_rate = rate,
+          .learning_rate = optimizer_->rate_of_step(rate),
           .gradient_norm = norm,
           .seconds = message.seconds,
           .items = items_of(plan),

@@ -6,7 +6,8 @@
 
 #include "comm/communicator.h"
 #include "lora/lora_network.h"
-#include "optim/adamw.h"
+#include "optim/kept_weights.h"
+#include "optim/make_optimizer.h"
 #include "train/device_clock.h"
 #include "train/early_sign.h"
 #include "train/gradient_merge.h"
@@ -43,6 +44,11 @@ class Trainer {
   // are then those of the step before.
   StepReport step(int64_t step);
 
+  // While it lives, the network holds the weights that a file or a picture takes.
+  KeptWeights kept_weights() { return {*optimizer_, given_.network.weights()}; }
+  const LoraNetwork& network() const { return given_.network; }
+  Optimizer& optimizer() { return *optimizer_; }
+
  private:
   void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
   void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
@@ -53,7 +59,7 @@ class Trainer {
   PlanSettings plan_;
   PackWorker worker_;
   std::optional<EarlySignSums> early_sign_;  // in the steps that want one
-  AdamW optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
 };
 
 }  // namespace leco

@@ -51,7 +51,8 @@ int main(int count, char** words) {
   LoraNetwork network(*unet, {.rank = 4, .alpha = 4}, 1);
   const auto comm = make_local_communicator();
   const PackWorker worker({settings, pairs, *unet, embeddings, model->prediction()});
-  AdamW optimizer(settings.adamw, network.weights());
+  const auto optimizer = make_optimizer(
+      settings.optimizer, {.options = network.weights().options(), .segments = network.segments()});
   std::cout << R"({"ready": true})" << std::endl;
 
   int64_t step = 0;
@@ -72,8 +73,8 @@ int main(int count, char** words) {
       loss = losses.item<double>();
     });
     clock.time(Phase::kUpdate, [&] {
-      optimizer.step(network.weights(), merge.merge(*comm, network.weights(), greatest, 1, 1),
-                     settings.learning_rate);
+      auto gradient = merge.merge(*comm, network.weights(), greatest, 1, 1);
+      optimizer->step(network.weights(), gradient, settings.learning_rate);
     });
     fmt::print(
         R"({{"seconds": {{"rollout": {}, "frozen": {}, "train": {}, "update": {}}}, "peak_bytes": {}, "loss": {}}})"

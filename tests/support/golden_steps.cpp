@@ -102,7 +102,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
   take("network_dropout", [&](double value) { settings.network_dropout = value; });
   take("learning_rate", [&](double value) { settings.learning_rate = value; });
   take("max_grad_norm", [&](double value) { settings.max_grad_norm = value; });
-  take("lr_warmup_steps", [&](double value) { settings.lr_warmup_steps = value; });
+  take("lr_warmup_steps", [&](double value) { settings.lr_schedule.warmup = value; });
   take("rollout_length", [&](const std::string& value) {
     settings.rollout_length = value == "shared"        ? RolloutLength::kShared
                               : value == "independent" ? RolloutLength::kIndependent
@@ -118,7 +118,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
     settings.pair_order = value == "random" ? PairOrder::kRandom : PairOrder::kShuffle;
   });
   take("lr_scheduler", [&](const std::string& value) {
-    settings.lr_scheduler = value == "constant" ? LrSchedule::kConstant : LrSchedule::kConstantWithWarmup;
+    settings.lr_schedule.kind = value == "constant" ? LrSchedule::kConstant : LrSchedule::kConstantWithWarmup;
   });
   take("prediction_type", [](const std::string&) {});
   if (!keys.empty()) throw Error("this test does not know the settings " + keys.dump());

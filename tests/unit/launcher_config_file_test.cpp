@@ -32,7 +32,7 @@ lr_scheduler_args = []
   EXPECT_EQ(parsed.settings.network_alpha, 4);
   EXPECT_EQ(parsed.settings.seed, 7u);
   EXPECT_TRUE(parsed.settings.no_metadata);
-  EXPECT_EQ(parsed.settings.adamw.beta2, 0.99);
+  EXPECT_EQ(parsed.settings.optimizer.betas[1], 0.99);
   ASSERT_EQ(parsed.notices.size(), 1u);
   EXPECT_TRUE(parsed.notices[0].starts_with("run.toml, line 8: 'xformers = true' has no effect here: "));
 }
@@ -74,9 +74,8 @@ TEST(ConfigFile, NamesFileLineAndKeyOfEveryMistake) {
       {"network_dim = -4", "run.toml, line 1: 'network_dim = -4': expected an integer from 1 to 16384"},
       {"learning_rate = nan",
        "run.toml, line 1: 'learning_rate = nan': expected a finite number of at least 0"},
-      {"lr_scheduler = 'cosine'",
-       "run.toml, line 1: 'lr_scheduler = cosine' is not in this version; constant and constant_with_warmup "
-       "are"},
+      {"optimizer_args = ['eps=-1']",
+       "run.toml, line 1: 'optimizer_args = eps=-1': expected for eps a number of at least 0"},
       {"config_file = 'b'",
        "run.toml, line 1: 'config_file' belongs on the command line, not into a file of flags"},
       {"help = true", "run.toml, line 1: 'help' belongs on the command line, not into a file of flags"},

@@ -21,7 +21,7 @@ TEST(Parsing, TakesNegativeNumbersAsValues) {
 TEST(Parsing, LetsTheLastOfTwoWin) {
   EXPECT_EQ(parse({"--network_dim=8", "--network_dim", "16"}).settings.network_dim, 16);
   const auto adamw =
-      parse({"--optimizer_args", "eps=1", "--optimizer_args", "weight_decay=0"}).settings.adamw;
+      parse({"--optimizer_args", "eps=1", "--optimizer_args", "weight_decay=0"}).settings.optimizer;
   EXPECT_EQ(adamw.eps, 1e-8) << "the later list replaces the earlier one";
   EXPECT_EQ(adamw.weight_decay, 0);
 }
@@ -35,14 +35,13 @@ TEST(Parsing, TakesSwitchesAloneAndWithTrueOrFalse) {
 }
 
 TEST(Parsing, TakesListsOfWords) {
-  const auto adamw =
-      parse({"--optimizer_args", "betas=0.8,0.9", "eps=1e-6", "weight_decay=0.1", "--seed=1"}).settings.adamw;
-  EXPECT_EQ(adamw.beta1, 0.8);
-  EXPECT_EQ(adamw.beta2, 0.9);
+  const auto adamw = parse({"--optimizer_args", "betas=0.8,0.9", "eps=1e-6", "weight_decay=0.1", "--seed=1"})
+                         .settings.optimizer;
+  EXPECT_EQ(adamw.betas, (NumberPair{0.8, 0.9}));
   EXPECT_EQ(adamw.eps, 1e-6);
   EXPECT_EQ(adamw.weight_decay, 0.1);
-  EXPECT_EQ(parse({"--optimizer_args=betas=(0.8, 0.9)"}).settings.adamw.beta2, 0.9);
-  EXPECT_EQ(parse({"--optimizer_args"}).settings.adamw.weight_decay, 0.01);
+  EXPECT_EQ(parse({"--optimizer_args=betas=(0.8, 0.9)"}).settings.optimizer.betas[1], 0.9);
+  EXPECT_EQ(parse({"--optimizer_args"}).settings.optimizer.weight_decay, 0.01);
 }
 
 TEST(Parsing, TakesEverySamplerByEachOfItsNames) {
@@ -132,6 +131,13 @@ TEST(Ranges, RefuseValuesOutsideAndSayWhatIsAllowed) {
       {"--lr_warmup_steps=-1", "a finite number of at least 0"},
       {"--lr_warmup_steps=1.5", "a whole number of steps, or a share of them below 1 (100%)"},
       {"--lr_warmup_steps=100%", "a whole number of steps, or a share of them below 1 (100%)"},
+      {"--lr_decay_steps=-1", "a finite number of at least 0"},
+      {"--lr_scheduler_num_cycles=0", "an integer from 1 to 1000000"},
+      {"--lr_scheduler_power=nan", "a finite number of at least 0"},
+      {"--lr_scheduler_timescale=0", "an integer from 1 to 4294967294"},
+      {"--lr_scheduler_min_lr_ratio=1.5", "a number from 0 to 1"},
+      {"--lr_scheduler_min_lr_ratio=-0.1", "a number from 0 to 1"},
+      {"--lr_scheduler_min_lr_ratio=nan", "a finite number"},
   };
   for (const auto& [flag, allowed] : cases) EXPECT_EQ(train_error({flag}), flag + ": expected " + allowed);
   for (const char* words :
