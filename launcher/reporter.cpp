@@ -28,6 +28,12 @@ Reporter::Reporter(const LoraNetwork& network, Provenance provenance, std::share
 
 void Reporter::after_step(const StepReport& report) {
   metrics_.write(report);
+  if (report.skipped) {
+    progress_.interrupt();
+    log::info(fmt::format(
+        "step {}: the scaled gradient left float16's range; nothing is updated, the loss scale is now {}",
+        report.step, report.loss_scale));
+  }
   progress_.show(report);
   const bool last = report.step == settings().max_train_steps;
   const bool due = settings().save_every_n_steps && report.step % *settings().save_every_n_steps == 0;

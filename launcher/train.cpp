@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "launcher/flag_table.h"
 #include "launcher/open_model.h"
+#include "launcher/precision.h"
 #include "launcher/process.h"
 #include "launcher/reporter.h"
 #include "launcher/resolve.h"
@@ -66,11 +67,13 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
   resolve(job.settings, world, job.device);
   do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));
+  if (!job.settings.deterministic) allow_nondeterministic();
   job.embeddings =
       encode_prompts(job.model->open_text_encoders(), text_settings(job.settings, job.model->family()),
                      prompts_of(job.pairs), job.device);
   for (const auto& notices :
-       {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model)})
+       {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
+        precision_notices(job.settings, job.device)})
     for (const std::string& notice : notices) log::warning(notice);
   return job;
 }
@@ -104,7 +107,7 @@ class StepLimit {
 };
 
 void run(const TrainJob& job, World& world, FileSource& files) {
-  const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
+  const std::unique_ptr<UNet> unet = job.model->load_unet(placement_of(job.settings, job.device));
   LoraNetwork network(*unet, lora_shape(job.settings), *job.settings.seed);
   if (!job.settings.network_weights.empty())
     load_lora(network, files.open_weights(job.settings.network_weights));

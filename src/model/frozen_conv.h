@@ -1,10 +1,10 @@
 // A convolution with frozen weights: the gradient reaches the input and nothing else.
 //
-// On the CPU in float32 the weight is kept in oneDNN's own layout and nowhere else. PyTorch lays a plain
-// weight out anew at every call, which takes up to ten times as long as the convolution itself for the small
-// pictures that LECO trains on. Which layout is best depends on the picture, so it is chosen at the first
-// call; pictures of other sizes stay right and may be slower. The layout never shows in the result: oneDNN
-// picks the computation by the shapes alone.
+// On the CPU in float32 and bfloat16 the weight is kept in oneDNN's own layout and nowhere else. PyTorch lays
+// a plain weight out anew at every call, which takes up to ten times as long as the convolution itself for
+// the small pictures that LECO trains on. Which layout is best depends on the picture, so it is chosen at the
+// first call; pictures of other sizes stay right and may be slower. The layout never shows in the result:
+// oneDNN picks the computation by the shapes alone.
 #pragma once
 
 #include <torch/types.h>
@@ -30,6 +30,7 @@ class FrozenConv2d {
   torch::Tensor gradient_by_blocks(const torch::Tensor& output_gradient,
                                    torch::IntArrayRef input_shape) const;
 
+  torch::Tensor forward_in_float16(const torch::Tensor& x) const;
   void lay_out(torch::IntArrayRef input_shape) const;
 
   int64_t in_, out_, kernel_;

@@ -24,7 +24,7 @@ std::string metrics_line(const StepReport& report) {
   return ordered_json{{"step", report.step},
                       {"loss", report.loss},
                       {"lr", report.learning_rate},
-                      {"grad_norm", report.gradient_norm},
+                      {"grad_norm", report.skipped ? ordered_json() : ordered_json(report.gradient_norm)},
                       {"seconds",
                        {{"rollout", seconds(Phase::kRollout)},
                         {"frozen", seconds(Phase::kFrozen)},

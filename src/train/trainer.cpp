@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "optim/lr_schedule.h"
-#include "train/device_clock.h"
+#include "train/replica_check.h"
 
 namespace leco {
 namespace {
@@ -52,7 +52,8 @@ Trainer::Trainer(Given given)
     : given_(given),
       plan_(plan_settings(given.settings, given.comm.size())),
       worker_({given.settings, given.pairs, given.unet, given.embeddings, given.prediction}),
-      optimizer_(given.settings.adamw, given.network.weights()) {}
+      optimizer_(given.settings.adamw, given.network.weights()),
+      loss_scale_(given.settings.mixed_precision) {}
 
 StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
@@ -66,30 +67,43 @@ StepReport Trainer::step(int64_t step) {
     clock.time(Phase::kTrain, [&] {
       const Tensor losses = worker_.losses(pack, worker_.predict(pack, x), y);
       given_.network.zero_gradients();
-      losses.sum().backward();
+      (losses.sum() * loss_scale_.value()).backward();
       note(message, pack, losses, merge.hold(given_.network.gradients()));
     });
   }
   clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
   stop_on_fault(message, step);
 
-  Tensor gradient = clock.time(Phase::kMerge, [&] {
-    return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
-                       std::ssize(plan.packs), plan_.draws.items);
-  });
-  const double rate = learning_rate(given_.settings, step);
-  const double norm = norm_of(gradient);
+  StepReport report{.step = step + 1,
+                    .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
+                            static_cast<double>(plan_.draws.items),
+                    // A skipped step leaves the schedule where it was.
+                    .learning_rate = learning_rate(given_.settings, step - loss_scale_.state().skipped_steps),
+                    .skipped = message.overflowed,
+                    .items = items_of(plan)};
+  if (!report.skipped) {
+    Tensor gradient = clock.time(Phase::kMerge, [&] {
+      return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
+                         std::ssize(plan.packs), plan_.draws.items);
+    });
+    update(gradient, report, clock);
+  }
+  loss_scale_.update(report.skipped);
+  report.loss_scale = loss_scale_.value();
+  report.seconds = message.seconds;
+  return report;
+}
+
+void Trainer::update(Tensor& gradient, StepReport& report, DeviceClock& clock) {
   clock.time(Phase::kUpdate, [&] {
-    clip(gradient, norm, given_.settings.max_grad_norm);
-    optimizer_.step(given_.network.weights(), gradient, rate);
+    if (loss_scale_.value() != 1) gradient.mul_(1 / loss_scale_.value());
+    report.gradient_norm = norm_of(gradient);
+    clip(gradient, report.gradient_norm, given_.settings.max_grad_norm);
+    optimizer_.step(given_.network.weights(), gradient, report.learning_rate);
+    const int64_t every = given_.settings.check_every;
+    if (every > 0 && report.step % every == 0)
+      check_replicas(given_.comm, given_.network.weights(), report.step);
   });
-  return {.step = step + 1,
-          .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
-                  static_cast<double>(plan_.draws.items),
-          .learning_rate = rate,
-          .gradient_norm = norm,
-          .seconds = message.seconds,
-          .items = items_of(plan)};
 }
 
 // A pack's losses and greatest gradient go into the message; or what is not finite, which is known only here,
@@ -99,9 +113,11 @@ void Trainer::note(StepMessage& message, const Pack& pack, const Tensor& losses,
   const Tensor values = losses.detach().to(torch::kCPU, torch::kFloat64);
   const std::span<const double> of_items(values.data_ptr<double>(), pack.size());
   const auto faulty = std::ranges::find_if_not(of_items, [](double loss) { return std::isfinite(loss); });
-  if (faulty == of_items.end() && std::isfinite(greatest_gradient)) {
+  const bool overflowed = !std::isfinite(greatest_gradient) && loss_scale_.may_overflow();
+  message.overflowed |= overflowed;
+  if (faulty == of_items.end() && (std::isfinite(greatest_gradient) || overflowed)) {
     for (size_t i = 0; i < pack.size(); ++i) message.losses[pack[i].index] = of_items[i];
-    message.greatest_gradient = std::max(message.greatest_gradient, greatest_gradient);
+    if (!overflowed) message.greatest_gradient = std::max(message.greatest_gradient, greatest_gradient);
     return;
   }
   message.faulty_rank = given_.comm.rank();

@@ -6,7 +6,9 @@
 #include "comm/communicator.h"
 #include "lora/lora_network.h"
 #include "optim/adamw.h"
+#include "train/device_clock.h"
 #include "train/gradient_merge.h"
+#include "train/loss_scale.h"
 #include "train/pack_worker.h"
 #include "train/step_message.h"
 
@@ -17,6 +19,8 @@ struct StepReport {
   double loss = 0;           // (1/N)·Σ of the items' losses, weights included
   double learning_rate = 0;  // used in this step
   double gradient_norm = 0;  // before clipping
+  bool skipped = false;      // a scaled gradient was not finite: nothing was updated, and there is no norm
+  double loss_scale = 1;     // for the next step
   PhaseSeconds seconds{};    // of the slowest rank
   std::vector<WorkItem> items;
 };
@@ -39,7 +43,11 @@ class Trainer {
   // are then those of the step before.
   StepReport step(int64_t step);
 
+  // Part of the run's state.
+  LossScale& loss_scale() { return loss_scale_; }
+
  private:
+  void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);
   void note(StepMessage& message, const Pack& pack, const torch::Tensor& losses,
             double greatest_gradient) const;
 
@@ -47,6 +55,7 @@ class Trainer {
   PlanSettings plan_;
   PackWorker worker_;
   AdamW optimizer_;
+  LossScale loss_scale_;
 };
 
 }  // namespace leco
