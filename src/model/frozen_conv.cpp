@@ -5,8 +5,6 @@
 
 #include <utility>
 
-#include "model/float16_on_cpu.h"
-
 namespace leco {
 namespace {
 
@@ -45,10 +43,10 @@ Tensor convolve_laid_out(const Tensor& x, const Tensor& weight, const OptionalTe
 }
 
 // oneDNN's bfloat16 wants AVX-512.
-bool onednn_serves(const Tensor& weight) {
-  const bool has_type = weight.scalar_type() == torch::kFloat32 ||
-                        (weight.scalar_type() == torch::kBFloat16 && at::get_cpu_capability() == "AVX512");
-  return weight.is_cpu() && has_type && at::globalContext().userEnabledMkldnn();
+bool onednn_serves(torch::Device device, torch::ScalarType dtype) {
+  const bool has_type =
+      dtype == torch::kFloat32 || (dtype == torch::kBFloat16 && at::get_cpu_capability() == "AVX512");
+  return device.is_cpu() && has_type && at::globalContext().userEnabledMkldnn();
 }
 
 // oneDNN's layout is its own affair, but on AVX-512 it is (out/b, k, k, in, b) with a block b of output
@@ -93,25 +91,27 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
 
 }  // namespace
 
-FrozenConv2d::FrozenConv2d(const Tensor& weight, OptionalTensor bias, int64_t stride)
+FrozenConv2d::FrozenConv2d(const Tensor& weight, OptionalTensor bias, int64_t stride, torch::ScalarType dtype)
     : in_(weight.size(1)),
       out_(weight.size(0)),
       kernel_(weight.size(2)),
       stride_(2, stride),
       padding_(2, kernel_ / 2),
-      onednn_(onednn_serves(weight)),
-      weight_(weight),
+      dtype_(dtype),
+      onednn_(onednn_serves(weight.device(), dtype)),
+      in_float16_(weight.is_cpu() && dtype == torch::kFloat16),
+      weight_(onednn_ ? weight : weight.to(dtype)),
       bias_(std::move(bias)) {}
 
 void FrozenConv2d::lay_out(IntArrayRef input_shape) const {
-  const Tensor plain = std::exchange(weight_, laid_out(weight_.contiguous(), padding_, stride_, input_shape));
+  const Tensor plain = weight_.to(dtype_).contiguous();
+  weight_ = laid_out(plain, padding_, stride_, input_shape);
   blocks_ = view_as_blocks(weight_, plain);
 }
 
 Tensor FrozenConv2d::operator()(const Tensor& x) const {
   const bool differentiable = at::GradMode::is_enabled() && x.requires_grad();
-  const bool ours = onednn_ || is_float16_on_cpu(weight_);
-  return differentiable && ours ? ConvFunction::apply(x, this) : forward(x);
+  return differentiable && (onednn_ || in_float16_) ? ConvFunction::apply(x, this) : forward(x);
 }
 
 Tensor FrozenConv2d::forward_in_float16(const Tensor& x) const {
@@ -125,7 +125,7 @@ Tensor FrozenConv2d::forward_in_float16(const Tensor& x) const {
 }
 
 Tensor FrozenConv2d::forward(const Tensor& x) const {
-  if (is_float16_on_cpu(weight_)) return forward_in_float16(x);
+  if (in_float16_) return forward_in_float16(x);
   if (!onednn_) return at::conv2d(x, weight_, bias_, stride_, padding_, kNoDilation, /*groups=*/1);
   if (!weight_.is_mkldnn()) lay_out(x.sizes());
   return convolve_laid_out(x, weight_, bias_, padding_, stride_);
@@ -137,7 +137,7 @@ Tensor FrozenConv2d::input_gradient(const Tensor& output_gradient, IntArrayRef i
     return gradient_by_blocks(gradient, input_shape);
   const auto type = gradient.scalar_type();
   Tensor weight = onednn_ ? weight_.to_dense() : weight_;
-  if (is_float16_on_cpu(weight)) {
+  if (in_float16_) {
     gradient = gradient.to(torch::kFloat32);
     weight = weight.to(torch::kFloat32);
   }

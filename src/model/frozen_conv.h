@@ -17,8 +17,10 @@ namespace leco {
 // Square kernel, zero padding of kernel/2. On the CPU pictures are channels_last, in which oneDNN computes.
 class FrozenConv2d {
  public:
-  FrozenConv2d(const torch::Tensor& weight /* (out, in, k, k) */, std::optional<torch::Tensor> bias,
-               int64_t stride = 1);
+  // weight (out, in, k, k) may be of any type; it is brought to `dtype`, that of bias and pictures, where it
+  // is laid out, so that loading keeps no second copy.
+  FrozenConv2d(const torch::Tensor& weight, std::optional<torch::Tensor> bias, int64_t stride = 1,
+               torch::ScalarType dtype = torch::kFloat32);
 
   torch::Tensor operator()(const torch::Tensor& x) const;  // (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)
 
@@ -35,7 +37,8 @@ class FrozenConv2d {
 
   int64_t in_, out_, kernel_;
   std::vector<int64_t> stride_, padding_;
-  bool onednn_;
+  torch::ScalarType dtype_;
+  bool onednn_, in_float16_;      // which way the CPU takes; neither: the plain one
   mutable torch::Tensor weight_;  // as given until the first call, then with onednn_ in oneDNN's layout
   mutable torch::Tensor
       blocks_;  // (out/b, k·k·in, b): the same memory as a plain tensor; undefined where it is not so

@@ -37,7 +37,9 @@ Resnet::Resnet(const WeightScope& scope, int64_t in, int64_t out, const UNetConf
 }
 
 Tensor Resnet::operator()(const Tensor& x, const Tensor& time) const {
-  if (!recompute_) return compute(x, time);
+  // x has other readers (skips). Through an alias the gradients of the block's own two are summed before they
+  // join theirs, as they are where the block is computed again: the same order, the same bits.
+  if (!recompute_) return compute(at::GradMode::is_enabled() ? at::alias(x) : x, time);
   return recomputed([this, time](const Tensors& inputs) { return compute(inputs[0], time); }, {x}, {});
 }
 

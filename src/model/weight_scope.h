@@ -29,7 +29,11 @@ class WeightScope {
   const Placement& placement() const { return placement_; }
   bool contains(const std::string& leaf) const { return weights_->contains(name_ + "." + leaf); }
   torch::Tensor take(const std::string& leaf, const std::vector<int64_t>& shape) const {
-    return weights_->take_weight(name_ + "." + leaf, shape).to(placement_.device, placement_.dtype);
+    return take_stored(leaf, shape).to(placement_.dtype);
+  }
+  // In the type of the file, and on the CPU in its mapped memory: for what is converted later.
+  torch::Tensor take_stored(const std::string& leaf, const std::vector<int64_t>& shape) const {
+    return weights_->take_weight(name_ + "." + leaf, shape).to(placement_.device);
   }
 
  private:

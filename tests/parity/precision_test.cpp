@@ -2,6 +2,7 @@
 // type (precision.json, made by make_precision_golden.py), and a LoRA that is trained so must do what one of
 // float32 does.
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "comm/local_communicator.h"
 #include "core/philox.h"
