@@ -37,7 +37,10 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
   report.modules.emplace();
   for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
 
-  ModelSizes sizes{.unet = sizes_of(model->unet_config()), .lora_parameters = network.weights().numel()};
+  ModelSizes sizes{.unet = sizes_of(model->unet_config()),
+                   .lora_parameters = network.weights().numel(),
+                   .number_bytes = settings.mixed_precision == MixedPrecision::kNo ? 4 : 2,
+                   .recomputes_blocks = settings.gradient_checkpointing};
   sizes.unet.parameters = model->open_unet(Contents::kOutline).numbers_left();
   for (const TextEncoderSource& encoder : model->open_text_encoders(Contents::kOutline))
     sizes.text_parameters += encoder.weights.numbers_left();
