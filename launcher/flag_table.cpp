@@ -162,6 +162,13 @@ void validate(const TrainSettings& settings, bool for_training) {
   check_name("log_prefix", settings.log.prefix);
   check_name("log_tracker_name", settings.log.tracker_name);
   check_rates(settings);
+  const auto require_type = [&](bool given, const char* flag, MixedPrecision type, const char* word) {
+    if (given && settings.mixed_precision != type)
+      throw_usage(fmt::format("--{}: the LoRA computes in the U-Net's type, so it needs --mixed_precision={}",
+                              flag, word));
+  };
+  require_type(settings.full_fp16, "full_fp16", MixedPrecision::kFloat16, "fp16");
+  require_type(settings.full_bf16, "full_bf16", MixedPrecision::kBFloat16, "bf16");
   if (settings.no_metadata && !settings.training_comment.empty()) {
     throw_usage(
         "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");

@@ -7,20 +7,29 @@ namespace {
 constexpr int64_t kMostItems = 1'000'000;
 constexpr int64_t kMostThreads = 4096;
 
-void add_precision_flags(std::vector<Flag>& table) {
+void add_precision_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Precision and speed");
-  group.works("mixed_precision", only_form(ValueKind::kText, "no", {"fp16", "bf16"}),
-              "the type of the U-Net's arithmetic; no is float32");
-  const std::string full_precision = "the LoRA and its gradients are float32";
-  group.later("full_fp16", unbound_form(ValueKind::kSwitch), "float16 throughout", full_precision);
-  group.later("full_bf16", unbound_form(ValueKind::kSwitch), "bfloat16 throughout", full_precision);
+  group.works(
+      "mixed_precision",
+      choice_form(settings.mixed_precision, {{"no", MixedPrecision::kNo},
+                                             {"fp16", MixedPrecision::kFloat16},
+                                             {"bf16", MixedPrecision::kBFloat16}}),
+      "the type of the U-Net's weights and arithmetic; no is float32, which the LoRA, the goal, the loss "
+      "and the optimizer have in any case");
+  group.works(
+      "full_fp16", switch_form(settings.full_fp16),
+      "with mixed_precision fp16 the LoRA's products and gradients are float16 too; its weights and the "
+      "optimizer stay float32");
+  group.works("full_bf16", switch_form(settings.full_bf16),
+              "the same in bfloat16, with mixed_precision bf16");
   group.refused(
       "fp8_base", unbound_form(ValueKind::kSwitch),
       "LECO trains towards differences of the frozen model's predictions, and 8-bit weights change those; "
       "leave the flag out");
-  group.later("gradient_checkpointing", unbound_form(ValueKind::kSwitch),
-              "computes activations again instead of keeping them: less memory, more time",
-              "to save memory, lower resolution or batch_size in the prompt file");
+  group.works_aside(
+      "gradient_checkpointing", switch_form(settings.gradient_checkpointing),
+      "computes resnets and transformer blocks again in the backward pass instead of keeping what is in "
+      "them: less memory, one more forward pass, the same result");
   group.works("sdpa", always_on_form("attention is PyTorch's scaled dot product in any case"),
               "always so: attention by PyTorch's scaled dot product");
   const std::string attention = "attention is PyTorch's scaled dot product, as with --sdpa";
@@ -101,7 +110,7 @@ void add_loss_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.refused(
       "adaptive_noise_scale", unbound_form(ValueKind::kNumber),
       "it scales the noise offset by an image's latents, and LECO has no images; use --noise_offset");
-  add_precision_flags(table);
+  add_precision_flags(settings, table);
 }
 
 void add_machine_flags(TrainSettings& settings, std::vector<Flag>& table) {
@@ -128,15 +137,16 @@ void add_machine_flags(TrainSettings& settings, std::vector<Flag>& table) {
       "threads",
       integer_form(settings.threads, {1, kMostThreads}, "OMP_NUM_THREADS, else the node's cores / its ranks"),
       "CPU threads of a rank; the result depends on them in its last digits");
-  group.later("check_every", unbound_form(ValueKind::kInteger, "100"),
-              "steps between comparisons of the LoRA over the ranks",
-              "the exact merge keeps the ranks equal");
+  group.works_aside(
+      "check_every", integer_form(settings.check_every, {.lowest = 0}),
+      "steps between comparisons of the LoRA over the ranks, which end a run whose ranks differ; 0 is "
+      "never");
   group.works_aside(
       "early_sign_every", integer_form(settings.early_sign_every, {0}),
       "every N steps a line says how far the LoRA has moved predictions, and whether to where it "
       "should; 0 is off");
-  group.later("deterministic", unbound_form(ValueKind::kSwitch, "true"),
-              "false allows kernels that are faster and do not repeat bit for bit", "true is");
+  group.works("deterministic", switch_form(settings.deterministic),
+              "false allows a GPU kernels that are faster and do not repeat bit for bit");
   const std::string merged =
       "ranks are joined by MPI or NCCL with leco's own exact merge, not by Python's wrappers";
   group.no_effect("ddp_timeout", unbound_form(ValueKind::kInteger), merged);

@@ -39,7 +39,9 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
 
   ModelSizes sizes{.unet = sizes_of(model->unet_config()),
                    .lora_parameters = network.weights().numel(),
-                   .optimizer_bytes = optimizer_state_bytes(settings.optimizer, network.segments())};
+                   .optimizer_bytes = optimizer_state_bytes(settings.optimizer, network.segments()),
+                   .number_bytes = settings.mixed_precision == MixedPrecision::kNo ? 4 : 2,
+                   .recomputes_blocks = settings.gradient_checkpointing};
   sizes.unet.parameters = model->open_unet(Contents::kOutline).numbers_left();
   for (const TextEncoderSource& encoder : model->open_text_encoders(Contents::kOutline))
     sizes.text_parameters += encoder.weights.numbers_left();

@@ -52,6 +52,15 @@ void make_deterministic(int threads) {
   context.setBenchmarkCuDNN(false);
   context.setAllowTF32CuDNN(false);
   context.setAllowTF32CuBLAS(false);
+  context.setAllowFP16ReductionCuBLAS(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+}
+
+void allow_nondeterministic() {
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(false, /*warn_only=*/false);
+  context.setDeterministicCuDNN(false);
+  context.setBenchmarkCuDNN(true);
 }
 
 }  // namespace leco

@@ -11,4 +11,8 @@ void prepare_process();
 // threads.
 void make_deterministic(int threads);
 
+// Takes back the first and the last of it: on a GPU kernels may be chosen by their speed, and may add up in
+// any order.
+void allow_nondeterministic();
+
 }  // namespace leco

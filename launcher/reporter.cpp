@@ -35,6 +35,12 @@ Reporter::Reporter(Trainer& trainer, Provenance provenance, std::shared_future<F
 void Reporter::after_step(const StepReport& report) {
   metrics_.write(report);
   if (events_) events_->write(report);
+  if (report.skipped) {
+    progress_.interrupt();
+    log::info(fmt::format(
+        "step {}: the scaled gradient left float16's range; nothing is updated, the loss scale is now {}",
+        report.step, report.loss_scale));
+  }
   progress_.show(report);
   if (report.early_sign) tell_early_sign(report.step, *report.early_sign);
   const bool last = report.step == settings().max_train_steps;

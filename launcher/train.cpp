@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "launcher/flag_table.h"
 #include "launcher/open_model.h"
+#include "launcher/precision.h"
 #include "launcher/process.h"
 #include "launcher/reporter.h"
 #include "launcher/resolve.h"
@@ -84,6 +85,7 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
   resolve(job.settings, world, job.device);
   do_on_reader(world.host(), [&] { return prepare_output_folder(job.settings), std::string(); });
   make_deterministic(static_cast<int>(*job.settings.threads));
+  if (!job.settings.deterministic) allow_nondeterministic();
   job.preview_rows = preview_rows(job.settings, *job.model, files);
   std::vector<std::string> prompts_to_encode = prompts_of(job.pairs);
   for (std::string& prompt : prompts_of(job.preview_rows)) prompts_to_encode.push_back(std::move(prompt));
@@ -91,7 +93,8 @@ TrainJob prepare(const ParsedTrain& parsed, World& world, FileSource& files) {
       encode_prompts(job.model->open_text_encoders(), text_settings(job.settings, job.model->family()),
                      prompts_to_encode, job.device);
   for (const auto& notices :
-       {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model)})
+       {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
+        precision_notices(job.settings, job.device)})
     for (const std::string& notice : notices) log::warning(notice);
   return job;
 }
@@ -145,7 +148,7 @@ std::optional<Previews> make_previews(const TrainJob& job, const UNet& unet, Wor
 }
 
 void run(const TrainJob& job, World& world, FileSource& files) {
-  const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
+  const std::unique_ptr<UNet> unet = job.model->load_unet(placement_of(job.settings, job.device));
   LoraNetwork network(*unet, lora_shape(job.settings), *job.settings.seed);
   if (!job.settings.network_weights.empty())
     load_lora(network, files.open_weights(job.settings.network_weights));

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lora/adapter_products.h"
+
 namespace leco {
 
 using torch::Tensor;
@@ -10,7 +12,7 @@ LoraModule::LoraModule(Site site, Tensor down, Tensor up)
     : site_(std::move(site)), down_(std::move(down)), up_(std::move(up)) {}
 
 void LoraModule::add_delta(Tensor& output, const Tensor& input, const AdapterPass& pass) const {
-  Tensor low = at::linear(input, down_);  // (B·L, rank)
+  Tensor low = lower(input, down_, site_.in_layer_type);  // (B·L, rank)
   if (pass.dropout && pass.dropout->drops_neurons()) {
     low = low * pass.dropout->neuron(site_.index, low.size(0), site_.rank, is_convolution());
   }
@@ -19,8 +21,7 @@ void LoraModule::add_delta(Tensor& output, const Tensor& input, const AdapterPas
               .view_as(low);
   }
   const double multiplier = pass.multipliers.defined() ? 1.0 : pass.multiplier;
-  output.addmm_(low, up_.t(), /*beta=*/1,
-                /*alpha=*/multiplier * site_.alpha / static_cast<double>(site_.rank));
+  raise(output, low, up_, multiplier * site_.alpha / static_cast<double>(site_.rank), site_.in_layer_type);
 }
 
 }  // namespace leco

@@ -17,11 +17,16 @@ class LoraModule final : public Adapter {
     std::string file_name;  // "lora_unet_down_blocks_0_…": its name in LoRA files
     int64_t rank;
     double alpha;
+    bool in_layer_type = false;  // computes in its layer's type instead of in float32
   };
   // down (rank, in) and up (out, rank) are float32 leaves that require gradients.
   LoraModule(Site site, torch::Tensor down, torch::Tensor up);
 
   void add_delta(torch::Tensor& output, const torch::Tensor& input, const AdapterPass& pass) const override;
+
+  void append_parameters(std::vector<torch::Tensor>& parameters) const override {
+    parameters.insert(parameters.end(), {down_, up_});
+  }
 
   const Site& site() const { return site_; }
   const torch::Tensor& down() const { return down_; }

@@ -46,7 +46,8 @@ LoraNetwork::LoraNetwork(UNet& unet, Shape shape, uint64_t seed)
                          .layer = layer,
                          .file_name = lora_file_name(layer->name(), unet.config()),
                          .rank = shape.rank,
-                         .alpha = shape.alpha},
+                         .alpha = shape.alpha,
+                         .in_layer_type = unet.placement().adapters_in_dtype},
         down, up));
     layer->attach(modules_.back().get());
     add_segments(*modules_.back(), offset);

@@ -4,6 +4,7 @@
 
 #include <torch/types.h>
 
+#include <memory>
 #include <vector>
 
 namespace leco {
@@ -16,7 +17,9 @@ struct AdapterPass {
   double multiplier = 1.0;  // of every sample
   torch::Tensor multipliers =
       {};  // (P), on the device: when defined, one for each of P equal runs of samples instead
-  const DropoutMasks* dropout = nullptr;  // the trained prediction's masks; null: none
+  // The trained prediction's masks; null: none. Shared, since blocks that are computed again ask for them
+  // during the backward pass.
+  std::shared_ptr<const DropoutMasks> dropout = nullptr;
 };
 
 inline AdapterPass adapters_off() {
@@ -33,6 +36,8 @@ class Adapter {
   // order.
   virtual void add_delta(torch::Tensor& output, const torch::Tensor& input,
                          const AdapterPass& pass) const = 0;
+  // Appends its trained tensors.
+  virtual void append_parameters(std::vector<torch::Tensor>& parameters) const = 0;
 };
 
 }  // namespace leco

@@ -1,5 +1,7 @@
 #include "model/attention.h"
 
+#include "model/float16_on_cpu.h"
+
 namespace leco {
 namespace {
 
@@ -35,8 +37,8 @@ KeysValues Attention::project(const Tensor& context, const AdapterPass& pass) co
 
 Tensor Attention::mix(const Tensor& queries, const KeysValues& context) const {
   const auto type = queries.scalar_type();
-  if (!upcast_ || !c10::isReducedFloatingType(type))
-    return at::scaled_dot_product_attention(queries, context.keys, context.values);
+  const bool in_float32 = is_float16_on_cpu(queries) || (upcast_ && c10::isReducedFloatingType(type));
+  if (!in_float32) return at::scaled_dot_product_attention(queries, context.keys, context.values);
   const auto longer = [](const Tensor& x) { return x.to(torch::kFloat32); };
   return at::scaled_dot_product_attention(longer(queries), longer(context.keys), longer(context.values))
       .to(type);
@@ -51,6 +53,10 @@ void Attention::list(std::vector<Linear*>& linears) {
   linears.insert(linears.end(), {&to_q_, &to_k_, &to_v_, &to_out_});
 }
 
+void Attention::append_parameters(Tensors& parameters) const {
+  for (const Linear* linear : {&to_q_, &to_k_, &to_v_, &to_out_}) linear->append_parameters(parameters);
+}
+
 TransformerBlock::TransformerBlock(const WeightScope& scope, const TransformerShape& shape)
     : norm1_(scope / "norm1", shape.channels),
       norm2_(scope / "norm2", shape.channels),
@@ -58,9 +64,26 @@ TransformerBlock::TransformerBlock(const WeightScope& scope, const TransformerSh
       attn1_(scope / "attn1", shape, shape.channels),
       attn2_(scope / "attn2", shape, shape.context_features),
       ff_in_(scope / "ff.net.0.proj", {.in = shape.channels, .out = 8 * shape.channels}),
-      ff_out_(scope / "ff.net.2", {.in = 4 * shape.channels, .out = shape.channels}) {}
+      ff_out_(scope / "ff.net.2", {.in = 4 * shape.channels, .out = shape.channels}),
+      recompute_(scope.placement().recompute_blocks) {}
 
 Tensor TransformerBlock::operator()(Tensor x, const KeysValues& text, const AdapterPass& pass) const {
+  if (!recompute_) return compute(std::move(x), text, pass);
+  const auto block = [this, pass](const Tensors& inputs) {
+    return compute(inputs[0], {inputs[1], inputs[2]}, pass);
+  };
+  return recomputed(block, {x, text.keys, text.values}, parameters());
+}
+
+Tensors TransformerBlock::parameters() const {
+  Tensors parameters;
+  attn1_.append_parameters(parameters);
+  attn2_.append_parameters(parameters);
+  for (const Linear* linear : {&ff_in_, &ff_out_}) linear->append_parameters(parameters);
+  return parameters;
+}
+
+Tensor TransformerBlock::compute(Tensor x, const KeysValues& text, const AdapterPass& pass) const {
   const Tensor normed = norm1_(x);
   x = attn1_(normed, attn1_.project(normed, pass), pass).add_(x);
   x = attn2_(norm2_(x), text, pass).add_(x);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/layers.h"
+#include "model/recompute.h"
 
 namespace leco {
 
@@ -28,6 +29,7 @@ class Attention {
                      const AdapterPass& pass) const;  // (B, L, context_features)
   torch::Tensor operator()(const torch::Tensor& x, const KeysValues& context, const AdapterPass& pass) const;
   void list(std::vector<Linear*>& linears);
+  void append_parameters(Tensors& parameters) const;
 
  private:
   torch::Tensor split_heads(const torch::Tensor& x) const;
@@ -48,10 +50,13 @@ class TransformerBlock {
   void list(std::vector<Linear*>& linears);
 
  private:
+  torch::Tensor compute(torch::Tensor x, const KeysValues& text, const AdapterPass& pass) const;
+  Tensors parameters() const;
   torch::Tensor feed_forward(const torch::Tensor& x, const AdapterPass& pass) const;
   LayerNorm norm1_, norm2_, norm3_;
   Attention attn1_, attn2_;
   Linear ff_in_, ff_out_;
+  bool recompute_;
 };
 
 class Transformer {

@@ -1,5 +1,6 @@
 #include "model/frozen_conv.h"
 
+#include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <utility>
@@ -14,6 +15,9 @@ using Scalars = c10::List<std::optional<at::Scalar>>;
 
 constexpr int64_t kMostPixelsByBlocks = 64;  // beyond, oneDNN's own backward pass is faster (measured)
 constexpr int64_t kNoDilation[] = {1, 1};
+// In float16 the plain kernel is slow in proportion to the pixels, and raising the weight to float32 to its
+// size (measured at 1280 → 1280: equal near 60 pixels).
+constexpr int64_t kMostPixelsInFloat16 = 48;
 
 // oneDNN's operators on laid-out weights have no C++ wrapper in ATen; the dispatcher knows them by name.
 template <class Signature>
@@ -38,9 +42,11 @@ Tensor convolve_laid_out(const Tensor& x, const Tensor& weight, const OptionalTe
                  std::nullopt);
 }
 
-bool onednn_serves(const Tensor& weight) {
-  return weight.is_cpu() && weight.scalar_type() == torch::kFloat32 &&
-         at::globalContext().userEnabledMkldnn();
+// oneDNN's bfloat16 wants AVX-512.
+bool onednn_serves(torch::Device device, torch::ScalarType dtype) {
+  const bool has_type =
+      dtype == torch::kFloat32 || (dtype == torch::kBFloat16 && at::get_cpu_capability() == "AVX512");
+  return device.is_cpu() && has_type && at::globalContext().userEnabledMkldnn();
 }
 
 // oneDNN's layout is its own affair, but on AVX-512 it is (out/b, k, k, in, b) with a block b of output
@@ -50,7 +56,7 @@ Tensor view_as_blocks(const Tensor& laid_out, const Tensor& weight) {
   static const auto bytes = find_operator<int64_t(const Tensor&)>("mkldnn::_nbytes");
   static const auto address = find_operator<int64_t(const Tensor&)>("mkldnn::data_ptr");
   const int64_t out = weight.size(0), in = weight.size(1), kernel = weight.size(2);
-  if (bytes.call(laid_out) != weight.numel() * 4) return {};
+  if (weight.scalar_type() != torch::kFloat32 || bytes.call(laid_out) != weight.numel() * 4) return {};
   const auto agrees = [&](const Tensor& blocks, int64_t block) {
     for (const int64_t o : {int64_t{0}, int64_t{1}, out / 3, out / 2, out - 1})
       for (const int64_t i : {int64_t{0}, in / 2, in - 1})
@@ -85,42 +91,63 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
 
 }  // namespace
 
-FrozenConv2d::FrozenConv2d(const Tensor& weight, OptionalTensor bias, int64_t stride)
+FrozenConv2d::FrozenConv2d(const Tensor& weight, OptionalTensor bias, int64_t stride, torch::ScalarType dtype)
     : in_(weight.size(1)),
       out_(weight.size(0)),
       kernel_(weight.size(2)),
       stride_(2, stride),
       padding_(2, kernel_ / 2),
-      onednn_(onednn_serves(weight)),
-      weight_(weight),
+      dtype_(dtype),
+      onednn_(onednn_serves(weight.device(), dtype)),
+      in_float16_(weight.is_cpu() && dtype == torch::kFloat16),
+      weight_(onednn_ ? weight : weight.to(dtype)),
       bias_(std::move(bias)) {}
 
 void FrozenConv2d::lay_out(IntArrayRef input_shape) const {
-  const Tensor plain = std::exchange(weight_, laid_out(weight_.contiguous(), padding_, stride_, input_shape));
+  const Tensor plain = weight_.to(dtype_).contiguous();
+  weight_ = laid_out(plain, padding_, stride_, input_shape);
   blocks_ = view_as_blocks(weight_, plain);
 }
 
 Tensor FrozenConv2d::operator()(const Tensor& x) const {
   const bool differentiable = at::GradMode::is_enabled() && x.requires_grad();
-  return differentiable && onednn_ ? ConvFunction::apply(x, this) : forward(x);
+  return differentiable && (onednn_ || in_float16_) ? ConvFunction::apply(x, this) : forward(x);
+}
+
+Tensor FrozenConv2d::forward_in_float16(const Tensor& x) const {
+  const int64_t pixels = x.size(0) * x.size(2) * x.size(3) / (stride_[0] * stride_[1]);
+  if (pixels <= kMostPixelsInFloat16)
+    return at::conv2d(x, weight_, bias_, stride_, padding_, kNoDilation, /*groups=*/1);
+  const auto raised = [](const Tensor& number) { return number.to(torch::kFloat32); };
+  return at::conv2d(raised(x), raised(weight_), bias_ ? OptionalTensor(raised(*bias_)) : std::nullopt,
+                    stride_, padding_, kNoDilation, /*groups=*/1)
+      .to(torch::kFloat16);
 }
 
 Tensor FrozenConv2d::forward(const Tensor& x) const {
+  if (in_float16_) return forward_in_float16(x);
   if (!onednn_) return at::conv2d(x, weight_, bias_, stride_, padding_, kNoDilation, /*groups=*/1);
   if (!weight_.is_mkldnn()) lay_out(x.sizes());
   return convolve_laid_out(x, weight_, bias_, padding_, stride_);
 }
 
 Tensor FrozenConv2d::input_gradient(const Tensor& output_gradient, IntArrayRef input_shape) const {
-  const Tensor gradient = output_gradient.contiguous(at::MemoryFormat::ChannelsLast);
+  Tensor gradient = output_gradient.contiguous(at::MemoryFormat::ChannelsLast);
   if (blocks_.defined() && gradient.numel() / out_ <= kMostPixelsByBlocks)
     return gradient_by_blocks(gradient, input_shape);
+  const auto type = gradient.scalar_type();
+  Tensor weight = onednn_ ? weight_.to_dense() : weight_;
+  if (in_float16_) {
+    gradient = gradient.to(torch::kFloat32);
+    weight = weight.to(torch::kFloat32);
+  }
   const Tensor unread_input =
       at::empty(input_shape, gradient.options().memory_format(at::MemoryFormat::ChannelsLast));
   return std::get<0>(at::convolution_backward(
-      gradient, unread_input, weight_.to_dense(),
-      /*bias_sizes=*/at::OptionalIntArrayRef(), stride_, padding_, kNoDilation,
-      /*transposed=*/false, /*output_padding=*/{0, 0}, /*groups=*/1, {true, false, false}));
+                         gradient, unread_input, weight,
+                         /*bias_sizes=*/at::OptionalIntArrayRef(), stride_, padding_, kNoDilation,
+                         /*transposed=*/false, /*output_padding=*/{0, 0}, /*groups=*/1, {true, false, false}))
+      .to(type);
 }
 
 // Straight from the laid-out weight. Each output pixel's gradient gives a k×k patch of the input's: patches =

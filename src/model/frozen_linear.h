@@ -15,9 +15,11 @@ class FrozenLinear {
       : weight_(weight.is_cpu() ? weight.t().contiguous() : weight.t()), bias_(std::move(bias)) {}
 
   // (rows, in) → (rows, out); the gradient reaches x only.
-  torch::Tensor operator()(const torch::Tensor& x) const {
-    return bias_ ? at::addmm(*bias_, x, weight_) : at::mm(x, weight_);
-  }
+  torch::Tensor operator()(const torch::Tensor& x) const;
+
+  // The two halves of operator() where a gradient is wanted and the product goes through float32.
+  torch::Tensor forward(const torch::Tensor& x) const;
+  torch::Tensor input_gradient(const torch::Tensor& output_gradient) const;
 
  private:
   torch::Tensor weight_;

@@ -37,7 +37,8 @@ Tensor Linear::operator()(const Tensor& x, const AdapterPass& pass) const {
 }
 
 FrozenConv2d load_conv(const WeightScope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride) {
-  return {scope.take("weight", {out, in, kernel, kernel}), scope.take("bias", {out}), stride};
+  return {scope.take_stored("weight", {out, in, kernel, kernel}), scope.take("bias", {out}), stride,
+          scope.placement().dtype};
 }
 
 GroupNorm::GroupNorm(const WeightScope& scope, int64_t channels, int64_t groups, double eps)

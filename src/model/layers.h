@@ -29,7 +29,10 @@ class Linear {
 
   const std::string& name() const { return name_; }  // as in Diffusers' named_modules()
   const Shape& shape() const { return shape_; }
-  void attach(const Adapter* adapter) { adapter_ = adapter; }  // not owned; null detaches
+  void attach(const Adapter* adapter) { adapter_ = adapter; }             // not owned; null detaches
+  void append_parameters(std::vector<torch::Tensor>& parameters) const {  // the adapter's
+    if (adapter_) adapter_->append_parameters(parameters);
+  }
 
  private:
   std::string name_;

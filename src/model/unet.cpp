@@ -63,9 +63,10 @@ TimeFeatures UNet::embed_time(const Tensor& timesteps, const AddedConditioning* 
 
 TextFeatures UNet::project_text(const Tensor& text, const AdapterPass& pass) const {
   TextFeatures features;
+  const Tensor in_dtype = text.to(placement_.dtype);
   for_each_level([&](const Level& level) {
     for (const Transformer& attention : level.attentions)
-      features.push_back(attention.project_text(text, pass));
+      features.push_back(attention.project_text(in_dtype, pass));
   });
   return features;
 }

@@ -31,11 +31,19 @@ Resnet::Resnet(const WeightScope& scope, int64_t in, int64_t out, const UNetConf
       conv1_(load_conv(scope / "conv1", in, out, 3)),
       time_emb_proj_(load_time_projection(scope / "time_emb_proj", config.time_features(), out)),
       norm2_(scope / "norm2", out, config.norm_num_groups, config.norm_eps),
-      conv2_(load_conv(scope / "conv2", out, out, 3)) {
+      conv2_(load_conv(scope / "conv2", out, out, 3)),
+      recompute_(scope.placement().recompute_blocks) {
   if (in != out) conv_shortcut_ = load_conv(scope / "conv_shortcut", in, out, 1);
 }
 
 Tensor Resnet::operator()(const Tensor& x, const Tensor& time) const {
+  // x has other readers (skips). Through an alias the gradients of the block's own two are summed before they
+  // join theirs, as they are where the block is computed again: the same order, the same bits.
+  if (!recompute_) return compute(at::GradMode::is_enabled() ? at::alias(x) : x, time);
+  return recomputed([this, time](const Tensors& inputs) { return compute(inputs[0], time); }, {x}, {});
+}
+
+Tensor Resnet::compute(const Tensor& x, const Tensor& time) const {
   Tensor h = conv1_(silu_of_temporary(norm1_(x)));
   h.add_(time.unsqueeze(-1).unsqueeze(-1));
   h = conv2_(silu_of_temporary(norm2_(h)));

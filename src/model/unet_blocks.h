@@ -33,12 +33,15 @@ class Resnet {
   torch::Tensor project_time(const torch::Tensor& activated) const { return time_emb_proj_(activated); }
 
  private:
+  torch::Tensor compute(const torch::Tensor& x, const torch::Tensor& time) const;
+
   GroupNorm norm1_;
   FrozenConv2d conv1_;
   FrozenLinear time_emb_proj_;
   GroupNorm norm2_;
   FrozenConv2d conv2_;
   std::optional<FrozenConv2d> conv_shortcut_;
+  bool recompute_;
 };
 
 // Resnets, each followed by a transformer where the level attends.

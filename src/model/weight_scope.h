@@ -9,10 +9,12 @@
 
 namespace leco {
 
-// Where weights live and in which type layers compute.
+// Where weights live and how layers compute.
 struct Placement {
   torch::Device device = torch::kCPU;
-  torch::ScalarType dtype = torch::kFloat32;
+  torch::ScalarType dtype = torch::kFloat32;  // of weights and activations: float32, bfloat16 or float16
+  bool adapters_in_dtype = false;             // adapters compute in it as well, instead of in float32
+  bool recompute_blocks = false;  // blocks keep their input alone and are computed again for their gradients
 };
 
 class WeightScope {
@@ -24,9 +26,14 @@ class WeightScope {
     return {*weights_, placement_, name_.empty() ? child : name_ + "." + child};
   }
   const std::string& name() const { return name_; }
+  const Placement& placement() const { return placement_; }
   bool contains(const std::string& leaf) const { return weights_->contains(name_ + "." + leaf); }
   torch::Tensor take(const std::string& leaf, const std::vector<int64_t>& shape) const {
-    return weights_->take_weight(name_ + "." + leaf, shape).to(placement_.device, placement_.dtype);
+    return take_stored(leaf, shape).to(placement_.dtype);
+  }
+  // In the type of the file, and on the CPU in its mapped memory: for what is converted later.
+  torch::Tensor take_stored(const std::string& leaf, const std::vector<int64_t>& shape) const {
+    return weights_->take_weight(name_ + "." + leaf, shape).to(placement_.device);
   }
 
  private:

@@ -75,16 +75,17 @@ int64_t pass_numbers(const UNetSizes& unet, const Resolution& resolution) {
   return numbers;
 }
 
-int64_t activation_bytes(const UNetSizes& unet, const PlanSettings& settings, const PromptPair& pair) {
+int64_t activation_bytes(const ModelSizes& model, const PlanSettings& settings, const PromptPair& pair) {
   const int64_t samples = std::min(settings.items_per_pass, settings.draws.items) * pair.batch_size;
   const DistinctPrompts prompts = distinct_prompts(pair, settings.rollout_guidance);
-  const int64_t pass = pass_numbers(unet, pair.resolution);
+  const int64_t pass = pass_numbers(model.unet, pair.resolution);
   const int64_t without_graph = std::max(prompts.rollout, prompts.frozen) * pass;
-  const auto trained =
-      static_cast<int64_t>(kBackwardFactor * static_cast<double>(graph_numbers(unet, pair.resolution)));
+  const int64_t graph = model.recomputes_blocks ? recomputed_graph_numbers(model.unet, pair.resolution)
+                                                : graph_numbers(model.unet, pair.resolution);
+  const auto trained = static_cast<int64_t>(kBackwardFactor * static_cast<double>(graph));
   const int64_t drawn_steps = draws_noise(settings.draws.sampler) ? settings.draws.denoising_steps - 1 : 0;
-  const int64_t noise = 4 * areas(unet, pair.resolution)[0] * drawn_steps;
-  return kBytes * samples * (std::max(without_graph, trained) + noise);
+  const int64_t noise = 4 * areas(model.unet, pair.resolution)[0] * drawn_steps;
+  return samples * (model.number_bytes * std::max(without_graph, trained) + kBytes * noise);
 }
 
 // Weights and gradient in float32; what each pack of this rank leaves; the merge's sum in 64-bit integers,
@@ -105,6 +106,26 @@ int64_t graph_numbers(const UNetSizes& unet, const Resolution& resolution) {
   return numbers;
 }
 
+int64_t recomputed_graph_numbers(const UNetSizes& unet, const Resolution& resolution) {
+  const auto area = areas(unet, resolution);
+  const auto outside = [&](int64_t channels,
+                           int64_t depth) {  // of a layer: a resnet's input and its transformer's
+    return channels * (1 + (depth == 0 ? 0 : kNumbersAroundBlocks + depth));
+  };
+  int64_t numbers = (unet.channels.back() + outside(unet.channels.back(), unet.middle_depth)) * area.back();
+  int64_t largest = 0;
+  for (size_t level = 0; level < area.size(); ++level) {
+    const int64_t channels = unet.channels[level], depth = unet.transformer_depth[level];
+    const int64_t joined = 2 * channels;  // what a resnet on the way up takes
+    numbers += unet.layers_per_block * outside(channels, depth) * area[level];
+    numbers += (unet.layers_per_block + 1) * (channels + outside(channels, depth)) * area[level];
+    if (level > 0) numbers += channels * area[level - 1];
+    largest = std::max({largest, resnet_numbers(joined, channels) * area[level],
+                        depth == 0 ? 0 : kNumbersPerToken * channels * area[level]});
+  }
+  return numbers + largest;
+}
+
 MemoryEstimate estimate_memory(const ModelSizes& model, const PlanSettings& settings,
                                const std::vector<PromptPair>& pairs, int ranks) {
   const int64_t packs = (settings.draws.items + settings.items_per_pass - 1) / settings.items_per_pass;
@@ -112,10 +133,10 @@ MemoryEstimate estimate_memory(const ModelSizes& model, const PlanSettings& sett
   const int64_t copies = kWeightCopies * 2 * widest * widest * 9;
   MemoryEstimate estimate{
       .program = kProgram,
-      .weights = kBytes * std::max(model.unet.parameters + copies, model.text_parameters),
+      .weights = std::max(model.number_bytes * (model.unet.parameters + copies), kBytes * model.text_parameters),
       .lora = lora_bytes(model.lora_parameters, (packs + ranks - 1) / ranks) + model.optimizer_bytes};
   for (const PromptPair& pair : pairs)
-    estimate.activations = std::max(estimate.activations, activation_bytes(model.unet, settings, pair));
+    estimate.activations = std::max(estimate.activations, activation_bytes(model, settings, pair));
   return estimate;
 }
 

@@ -23,12 +23,14 @@ struct ModelSizes {
   int64_t text_parameters = 0;  // of the encoder, which is freed before the U-Net is loaded
   int64_t lora_parameters = 0;
   int64_t optimizer_bytes = 0;  // of its state
+  int64_t number_bytes = 4;        // of the U-Net's weights and activations: 4 or 2
+  bool recomputes_blocks = false;  // gradient checkpointing
 };
 
 // Bytes. All but the program and the frozen weights grow with settings.
 struct MemoryEstimate {
   int64_t program = 0;  // code, libraries, the tokenizer's tables
-  int64_t weights = 0;  // the U-Net in fp32 and the copies a backward pass makes, or the text encoder
+  int64_t weights = 0;  // the U-Net and the copies a backward pass makes, or the text encoder
   int64_t lora = 0;     // weights, gradient, optimizer state, the packs' held gradients, the exact merge
   int64_t activations =
       0;  // of the largest pass: rollout, frozen predictions, or the trained one with its graph
@@ -39,8 +41,12 @@ struct MemoryEstimate {
 MemoryEstimate estimate_memory(const ModelSizes& model, const PlanSettings& settings,
                                const std::vector<PromptPair>& pairs, int ranks);
 
-// What the graph of one sample's trained prediction keeps, in float32 numbers. Counted from the U-Net's
-// structure: the input of every norm and activation, and in a transformer the input of every LoRA.
+// What the graph of one sample's trained prediction keeps, in numbers. Counted from the U-Net's structure:
+// the input of every norm and activation, and in a transformer the input of every LoRA.
 int64_t graph_numbers(const UNetSizes& unet, const Resolution& resolution);
+
+// The same where resnets and transformer blocks keep their input alone: these, and the inside of the largest
+// of them.
+int64_t recomputed_graph_numbers(const UNetSizes& unet, const Resolution& resolution);
 
 }  // namespace leco

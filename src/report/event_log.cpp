@@ -41,7 +41,7 @@ void EventLog::write(const StepReport& report) {
   const auto scalar = [&](const std::string& tag, double value) { file_.scalar(tag, report.step, value); };
   scalar("loss", report.loss);
   scalar("lr", report.learning_rate);
-  scalar("grad_norm", report.gradient_norm);
+  if (!report.skipped) scalar("grad_norm", report.gradient_norm);
   for (size_t phase = 0; phase < kPhases; ++phase)
     scalar(fmt::format("seconds/{}", phase_name(static_cast<Phase>(phase))), report.seconds[phase]);
   if (report.early_sign) {

@@ -65,9 +65,10 @@ std::string ProgressLine::text(const StepReport& report, double seconds) const {
   const double steps_per_second = static_cast<double>(report.step - first_step_) / seconds;
   const std::string rate = steps_per_second >= 1 ? fmt::format("{:.2f} steps/s", steps_per_second)
                                                  : fmt::format("{:.2f} s/step", 1 / steps_per_second);
-  return fmt::format("step {}/{} ({:.0f}%)  {}  loss {:.5f}  norm {:.4f}  left {}", report.step, total_steps_,
+  return fmt::format("step {}/{} ({:.0f}%)  {}  loss {:.5f}  {}  left {}", report.step, total_steps_,
                      100.0 * static_cast<double>(report.step) / static_cast<double>(total_steps_), rate,
-                     smooth_loss_, report.gradient_norm,
+                     smooth_loss_,
+                     report.skipped ? "skipped" : fmt::format("norm {:.4f}", report.gradient_norm),
                      spoken_duration(static_cast<double>(total_steps_ - report.step) / steps_per_second));
 }
 

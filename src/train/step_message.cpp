@@ -27,7 +27,7 @@ const char* phase_name(Phase phase) {
 }
 
 void StepMessage::share(Communicator& comm, torch::Device device) {
-  std::vector<double> values = {greatest_gradient, faulty_rank};
+  std::vector<double> values = {greatest_gradient, overflowed ? 1.0 : 0.0, faulty_rank};
   values.insert(values.end(), seconds.begin(), seconds.end());
   values.insert(values.end(), losses.begin(), losses.end());
   Tensor message = at::tensor(values, torch::kFloat64).to(device);
@@ -35,6 +35,7 @@ void StepMessage::share(Communicator& comm, torch::Device device) {
   message = message.cpu();
   const double* agreed = message.data_ptr<double>();
   greatest_gradient = *agreed++;
+  overflowed = *agreed++ != 0;
   faulty_rank = *agreed++;
   for (double& phase : seconds) phase = *agreed++;
   for (double& loss : losses) loss = *agreed++;

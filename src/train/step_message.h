@@ -21,6 +21,7 @@ struct StepMessage {
   explicit StepMessage(int64_t items) : losses(items, -std::numeric_limits<double>::infinity()) {}
 
   double greatest_gradient = 0;  // max |g| over all held gradients
+  bool overflowed = false;       // a scaled gradient was not finite: float16, not a fault
   double faulty_rank = -1;       // the highest rank that met a non-finite number; −1: none
   std::string fault;             // what this rank met; once shared, what faulty_rank met
   PhaseSeconds seconds{};        // of the slowest rank

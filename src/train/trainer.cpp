@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "optim/lr_schedule.h"
+#include "train/replica_check.h"
 
 namespace leco {
 namespace {
@@ -53,7 +54,8 @@ Trainer::Trainer(Given given)
       worker_({given.settings, given.pairs, given.unet, given.embeddings, given.prediction}),
       optimizer_(make_optimizer(given.settings.optimizer, {.options = given.network.weights().options(),
                                                            .segments = given.network.segments(),
-                                                           .base_rate = given.settings.base_lr()})) {}
+                                                           .base_rate = given.settings.base_lr()})),
+      loss_scale_(given.settings.mixed_precision) {}
 
 StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
@@ -66,24 +68,38 @@ StepReport Trainer::step(int64_t step) {
   clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
   stop_on_fault(message, step);
 
-  Tensor gradient = clock.time(Phase::kMerge, [&] {
-    return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
-                       std::ssize(plan.packs), plan_.draws.items);
-  });
-  const double rate = learning_rate(given_.settings, step);
-  const double norm = norm_of(gradient);
+  StepReport report{.step = step + 1,
+                    .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
+                            static_cast<double>(plan_.draws.items),
+                    // A skipped step leaves the schedule where it was.
+                    .learning_rate = learning_rate(given_.settings, step - loss_scale_.state().skipped_steps),
+                    .skipped = message.overflowed,
+                    .items = items_of(plan)};
+  if (!report.skipped) {
+    Tensor gradient = clock.time(Phase::kMerge, [&] {
+      return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
+                         std::ssize(plan.packs), plan_.draws.items);
+    });
+    update(gradient, report, clock);
+  }
+  loss_scale_.update(report.skipped);
+  report.loss_scale = loss_scale_.value();
+  report.early_sign = shared(early_sign_, given_.comm, given_.unet.placement().device);
+  report.seconds = message.seconds;
+  return report;
+}
+
+void Trainer::update(Tensor& gradient, StepReport& report, DeviceClock& clock) {
   clock.time(Phase::kUpdate, [&] {
-    clip(gradient, norm, given_.settings.max_grad_norm);
-    optimizer_->step(given_.network.weights(), gradient, rate);
+    if (loss_scale_.value() != 1) gradient.mul_(1 / loss_scale_.value());
+    report.gradient_norm = norm_of(gradient);
+    clip(gradient, report.gradient_norm, given_.settings.max_grad_norm);
+    optimizer_->step(given_.network.weights(), gradient, report.learning_rate);
+    report.learning_rate = optimizer_->rate_of_step(report.learning_rate);
+    const int64_t every = given_.settings.check_every;
+    if (every > 0 && report.step % every == 0)
+      check_replicas(given_.comm, given_.network.weights(), report.step);
   });
-  return {.step = step + 1,
-          .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
-                  static_cast<double>(plan_.draws.items),
-          .learning_rate = optimizer_->rate_of_step(rate),
-          .gradient_norm = norm,
-          .seconds = message.seconds,
-          .items = items_of(plan),
-          .early_sign = shared(early_sign_, given_.comm, given_.unet.placement().device)};
 }
 
 // The pack's gradient, summed over the points of its rollout, is held by the merge.
@@ -96,7 +112,7 @@ void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& me
     const Tensor y = clock.time(Phase::kFrozen, [&] { return worker_.goal(there, x); });
     const Tensor e = clock.time(Phase::kTrain, [&] {
       const Tensor predicted = worker_.predict(there, x), losses = worker_.losses(there, predicted, y);
-      losses.sum().backward();
+      (losses.sum() * loss_scale_.value()).backward();
       note_losses(message, there, losses);
       return predicted.detach();
     });
@@ -120,7 +136,11 @@ void Trainer::note_losses(StepMessage& message, const Pack& pack, const Tensor& 
 }
 
 void Trainer::note_gradient(StepMessage& message, const Pack& pack, double greatest) const {
-  if (!std::isfinite(greatest)) return note_fault(message, "gradient", pack[0]);
+  if (!std::isfinite(greatest)) {
+    if (!loss_scale_.may_overflow()) return note_fault(message, "gradient", pack[0]);
+    message.overflowed = true;
+    return;
+  }
   message.greatest_gradient = std::max(message.greatest_gradient, greatest);
 }
 

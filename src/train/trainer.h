@@ -11,6 +11,7 @@
 #include "train/device_clock.h"
 #include "train/early_sign.h"
 #include "train/gradient_merge.h"
+#include "train/loss_scale.h"
 #include "train/pack_worker.h"
 #include "train/step_message.h"
 
@@ -21,6 +22,8 @@ struct StepReport {
   double loss = 0;           // (1/N)·Σ of the items' losses, weights included
   double learning_rate = 0;  // used in this step
   double gradient_norm = 0;  // before clipping
+  bool skipped = false;      // a scaled gradient was not finite: nothing was updated, and there is no norm
+  double loss_scale = 1;     // for the next step
   PhaseSeconds seconds{};    // of the slowest rank
   std::vector<WorkItem> items;
   std::optional<EarlySign> early_sign = {};  // in every early_sign_every-th step
@@ -49,7 +52,11 @@ class Trainer {
   const LoraNetwork& network() const { return given_.network; }
   Optimizer& optimizer() { return *optimizer_; }
 
+  // Part of the run's state.
+  LossScale& loss_scale() { return loss_scale_; }
+
  private:
+  void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);
   void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
   void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
   void note_gradient(StepMessage& message, const Pack& pack, double greatest) const;
@@ -60,6 +67,7 @@ class Trainer {
   PackWorker worker_;
   std::optional<EarlySignSums> early_sign_;  // in the steps that want one
   std::unique_ptr<Optimizer> optimizer_;
+  LossScale loss_scale_;
 };
 
 }  // namespace leco

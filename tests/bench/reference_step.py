@@ -1,6 +1,7 @@
 """The step of our program in plain PyTorch and diffusers, without waste: what our times are compared with.
 
-usage: reference_step.py --model DIR|sd15 [--size 64] [--threads 1] [--k 20] [--repeats 3] [--interactive] [--save DIR]
+usage: reference_step.py --model DIR|sd15 [--size 64] [--threads 1] [--k 20] [--precision no|bf16|fp16] [--checkpointing]
+                         [--repeats 3] [--interactive] [--save DIR]
 One item a step: k guided DDPM steps in batches of two (LoRA on, no gradient), the frozen predictions of three distinct
 prompts in one batch, the trained prediction forward and backward, clipping and AdamW. Nothing is computed twice, and a
 graph is kept for the trained prediction only. Each measured step prints one JSON line: seconds by phase, their sum,
@@ -27,6 +28,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "parity"))
 import reference_trainer as reference  # noqa: E402
 
+DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TARGET, POSITIVE, UNCONDITIONAL, NEUTRAL = "circle", "a big circle", "a small circle", ""
 SD15_UNET = {
     "sample_size": 64, "in_channels": 4, "out_channels": 4, "layers_per_block": 2,
@@ -71,8 +73,8 @@ class Stopwatch:
 
 
 class Step:
-    def __init__(self, model, size, k):
-        self.model, self.size, self.k = model, size, k
+    def __init__(self, model, size, k, dtype=torch.float32):
+        self.model, self.size, self.k, self.dtype = model, size, k, dtype
         self.network = reference.Network(model.unet, seed=1, rank=4, alpha=1.0)
         self.parameters = self.network.parameters()
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, weight_decay=0.01)
@@ -84,11 +86,12 @@ class Step:
             self.guided = torch.cat([embed(UNCONDITIONAL), embed(TARGET)])
             self.frozen = torch.cat([embed(POSITIVE), embed(UNCONDITIONAL), embed(NEUTRAL)])
             self.trained = embed(TARGET)
+        self.guided, self.frozen, self.trained = (text.to(dtype) for text in (self.guided, self.frozen, self.trained))
         model.text_encoder = None
 
     def __call__(self):
         watch, unet, network = Stopwatch(), self.model.unet, self.network
-        x, t = torch.randn(1, 4, self.size // 8, self.size // 8), 999 - self.k * 1000 // 40
+        x, t = torch.randn(1, 4, self.size // 8, self.size // 8, dtype=self.dtype), 999 - self.k * 1000 // 40
         with torch.no_grad(), network.on(1.0):
             for timestep in self.scheduler.timesteps[:self.k]:
                 without, target = unet(x.expand(2, -1, -1, -1), timestep, self.guided, return_dict=False)[0].chunk(2)
@@ -99,8 +102,8 @@ class Step:
             y = neutral - (positive - unconditional)
         watch.stop("frozen")
         with network.on(1.0):
-            loss = (unet(x, t, self.trained, return_dict=False)[0] - y).square().mean()
-        loss.backward()
+            loss = (unet(x, t, self.trained, return_dict=False)[0].float() - y.float()).square().mean()
+            loss.backward()  # here, since checkpointed blocks run again with the LoRA on
         watch.stop("train")
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
@@ -124,6 +127,8 @@ def arguments():
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--k", type=int, default=20, help="steps of each rollout, of 40")
+    parser.add_argument("--precision", choices=DTYPES, default="no", help="of the U-Net and its inputs; the LoRA is fp32")
+    parser.add_argument("--checkpointing", action="store_true", help="diffusers' gradient checkpointing")
     parser.add_argument("--repeats", type=int, default=3, help="steps that are measured")
     parser.add_argument("--warmup", type=int, default=1, help="steps before them")
     parser.add_argument("--interactive", action="store_true",
@@ -141,7 +146,10 @@ def main():
     if options.repeats == 0:
         return
     torch.manual_seed(0)
-    step = Step(model, options.size, options.k)
+    model.unet.to(DTYPES[options.precision])
+    if options.checkpointing:
+        model.unet.enable_gradient_checkpointing()
+    step = Step(model, options.size, options.k, DTYPES[options.precision])
     for _ in range(options.warmup):
         step()
     say(ready=True, model=options.model, size=options.size, threads=options.threads, k=options.k,

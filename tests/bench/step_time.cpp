@@ -1,6 +1,6 @@
 // One step of our program, phase by phase, for tests/bench/step_time.py. Speaks the protocol of
-// reference_step.py: step_time MODEL SIZE THREADS K, then a measured step and a JSON line for each line on
-// stdin.
+// reference_step.py: step_time MODEL SIZE THREADS K [no|bf16|fp16 [checkpointing]], then a measured step and
+// a JSON line for each line on stdin.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -35,7 +35,8 @@ PromptPair pair_of_size(int64_t size) {
 }  // namespace
 
 int main(int count, char** words) {
-  if (count != 5) return std::cerr << "usage: step_time MODEL SIZE THREADS K\n", 2;
+  if (count < 5)
+    return std::cerr << "usage: step_time MODEL SIZE THREADS K [no|bf16|fp16 [checkpointing]]\n", 2;
   prepare_process();
   make_deterministic(std::stoi(words[3]));
   TrainSettings settings;
@@ -47,7 +48,11 @@ int main(int count, char** words) {
   const auto model = open_base_model(files, words[1]);
   const auto embeddings = encode_prompts(model->open_text_encoders(), {},
                                          {"circle", "big circle", "small circle", ""}, torch::kCPU);
-  const auto unet = model->load_unet({});
+  const std::string type = count > 5 ? words[5] : "no";
+  const auto unet = model->load_unet({.dtype = type == "bf16"   ? torch::kBFloat16
+                                               : type == "fp16" ? torch::kFloat16
+                                                                : torch::kFloat32,
+                                      .recompute_blocks = count > 6});
   LoraNetwork network(*unet, {.rank = 4, .alpha = 4}, 1);
   const auto comm = make_local_communicator();
   const PackWorker worker({settings, pairs, *unet, embeddings, model->prediction()});

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Times one LECO step of this program beside the same step in plain PyTorch/diffusers, in one run, step by step in turn.
 
-usage: .venv/bin/python tests/bench/step_time.py [--model tests/data/toy-sd | DIR] [--size 64] [--threads 1] [--k 20] [--repeats 5]
+usage: .venv/bin/python tests/bench/step_time.py [--model tests/data/toy-sd | DIR] [--size 64] [--threads 1] [--k 20]
+                     [--precision no|bf16|fp16] [--checkpointing] [--repeats 5]
 
 The other side is reference_step.py: the step without waste (no graph in the rollout, no unconditional half where none is
 needed, frozen prompts in one batch). Both sides wait for a line before each step, so that they see the same machine in
@@ -53,13 +54,16 @@ def main():
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--k", type=int, default=20)
+    parser.add_argument("--precision", default="no", choices=("no", "bf16", "fp16"))
+    parser.add_argument("--checkpointing", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
 
-    ours = Side([ROOT / "build/tests/bench/step_time", given.model, str(given.size), str(given.threads), str(given.k)])
+    ours = Side([ROOT / "build/tests/bench/step_time", given.model, str(given.size), str(given.threads), str(given.k),
+                 given.precision, *(["checkpointing"] if given.checkpointing else [])])
     theirs = Side([sys.executable, ROOT / "tests/bench/reference_step.py", "--model", given.model, "--size", str(given.size),
                    "--threads", str(given.threads), "--k", str(given.k), "--repeats", str(given.repeats), "--warmup", "1",
-                   "--interactive"])
+                   "--interactive", "--precision", given.precision, *(["--checkpointing"] if given.checkpointing else [])])
     ours.step(keep=False)  # warm-up; the other side does its own
     for _ in range(given.repeats):
         theirs.step(keep=True)
@@ -67,7 +71,7 @@ def main():
     for side in (ours, theirs):
         side.finish()
 
-    print(f"{given.model}, {given.size}x{given.size}, {given.threads} threads, k = {given.k}, median of {given.repeats}")
+    print(f"{given.model}, {given.size}x{given.size}, {given.threads} threads, k = {given.k}, {given.precision}{', checkpointing' if given.checkpointing else ''}, median of {given.repeats}")
     print(f"{'phase':<8} {'leco':>9} {'PyTorch':>9} {'ratio':>6}")
     total = {side: 0.0 for side in (ours, theirs)}
     for phase in ("rollout", "frozen", "train", "update"):

@@ -4,7 +4,7 @@ usage: ranks_test.py MPIEXEC LECO
 """
 import json
 
-from leco_runs import LecoTest, main
+from leco_runs import SLIDER, LecoTest, main
 
 # Sizes, batches, rollout halves and multipliers of every kind. The middle block of the toy is 2 × 2 at 128 pixels.
 MIXED = """
@@ -61,6 +61,19 @@ class RanksTest(LecoTest):
         self.prompts = self.write("mixed.toml", MIXED)
         self.check_same((2, 3), pairs_per_step=4, rollout_length="antithetic", noise_offset=0.1, max_train_steps=2,
                         save_precision="bf16")
+
+    def test_float16_with_overflows(self):
+        heavy = SLIDER.replace("resolution = 64", "resolution = 64\nweight = 3e5")  # the first scaled gradients overflow
+        self.prompts = self.write("heavy.toml", heavy)
+        self.check_same((2, 3), pairs_per_step=3, mixed_precision="fp16", max_denoising_steps=3, max_train_steps=12,
+                        max_grad_norm=0, check_every=1)
+        norms = [line["grad_norm"] for line in self.metrics("alone")]
+        self.assertIsNone(norms[0])
+        self.assertIsNotNone(norms[-1])
+
+    def test_bfloat16_with_checkpointing(self):
+        self.check_same((2, 3), pairs_per_step=4, mixed_precision="bf16", full_bf16=True, gradient_checkpointing=True,
+                        network_dropout=0.1)
 
     def test_more_ranks_than_items(self):
         self.check_same((3,), pairs_per_step=1, max_train_steps=2)

@@ -99,7 +99,7 @@ TEST(Table, NamesEveryFlagOnceAndKeepsGroupsTogether) {
 
 TEST(Status, EveryFlagIsSetOrExplainedOrRefused) {
   for (const auto& [name, flag] : table_by_name()) {
-    if (flag.status == FlagStatus::kWorks || name == "deterministic") continue;
+    if (flag.status == FlagStatus::kWorks) continue;
     if (flag.status == FlagStatus::kNoEffect) {
       const auto notices = parse(asking(flag)).notices;
       ASSERT_EQ(notices.size(), 1u) << name;
@@ -111,7 +111,6 @@ TEST(Status, EveryFlagIsSetOrExplainedOrRefused) {
     EXPECT_TRUE(error.starts_with("--" + name)) << name << ": " << error;
     EXPECT_TRUE(contains(error, is_later ? " is not in this version; " : " is refused: ")) << error;
   }
-  EXPECT_EQ(train_error({"--deterministic=false"}), "--deterministic=false is not in this version; true is");
 }
 
 TEST(Status, WhatAsksForNothingPasses) {
@@ -119,13 +118,12 @@ TEST(Status, WhatAsksForNothingPasses) {
     if (flag.status == FlagStatus::kWorks) continue;
     const auto parsed = parse({"--" + name + "=" + flag.form.show()});
     EXPECT_TRUE(parsed.notices.empty()) << name;
-    if (flag.form.kind == ValueKind::kSwitch && name != "deterministic") parse({"--" + name + "=false"});
+    if (flag.form.kind == ValueKind::kSwitch) parse({"--" + name + "=false"});
   }
   parse({"--network_args", "--multires_noise_discount", "0.30"});
 }
 
 TEST(Status, SaysWhatTheVersionHasInstead) {
-  EXPECT_EQ(train_error({"--mixed_precision=bf16"}), "--mixed_precision=bf16 is not in this version; no is");
   EXPECT_EQ(train_error({"--save_model_as", "ckpt"}),
             "--save_model_as=ckpt is not in this version; safetensors is");
   EXPECT_EQ(
@@ -176,6 +174,17 @@ TEST(Status, LossSettingsThatSayNothingAreExplained) {
                   .notices.empty());
   EXPECT_EQ(train_error({"--huber_c=0"}), "--huber_c=0: expected a finite number above 0");
   EXPECT_EQ(train_error({"--loss_type=mse"}), "--loss_type=mse: expected one of l2, l1, huber, smooth_l1");
+}
+
+TEST(Status, FullPrecisionNeedsItsMixedPrecision) {
+  EXPECT_EQ(train_error({"--full_fp16", "--mixed_precision=bf16"}),
+            "--full_fp16: the LoRA computes in the U-Net's type, so it needs --mixed_precision=fp16");
+  EXPECT_EQ(train_error({"--full_bf16"}),
+            "--full_bf16: the LoRA computes in the U-Net's type, so it needs --mixed_precision=bf16");
+  EXPECT_TRUE(parse({"--full_bf16", "--mixed_precision=bf16"}).settings.full_bf16);
+  EXPECT_EQ(train_error({"--mixed_precision=fp8"}), "--mixed_precision=fp8: expected one of no, fp16, bf16");
+  EXPECT_EQ(parse({"--check_every=0"}).settings.check_every, 0);
+  EXPECT_FALSE(parse({"--deterministic=false"}).settings.deterministic);
 }
 
 TEST(Status, SwitchingOffWhatIsAlwaysOnIsExplained) {
@@ -249,7 +258,10 @@ TEST(Effective, LeavesOutOfTheResultWhatDoesNotDetermineIt) {
                                        "sample_every_n_steps",
                                        "sample_at_first",
                                        "sample_prompts",
-                                       "sample_sampler"};
+                                       "sample_sampler",
+
+                                       "gradient_checkpointing",
+                                       "check_every"};
   std::set<std::string> both = result;
   both.insert(aside.begin(), aside.end());
   EXPECT_EQ(both, all);
@@ -275,7 +287,7 @@ TEST(Defaults, AreSdScriptsOwn) {
   for (const auto& [name, value] : wanted) EXPECT_EQ(table.at(name).form.show(), value) << name;
 }
 
-// docs/train_leco.md of sd-scripts, its example for SD 1.x, with its one value that comes later taken out.
+// docs/train_leco.md of sd-scripts, its example for SD 1.x.
 TEST(Guide, ExampleCommandParses) {
   const Words example = {"--pretrained_model_name_or_path=model.safetensors",
                          "--output_dir=output",
@@ -285,14 +297,12 @@ TEST(Guide, ExampleCommandParses) {
                          "--network_alpha=4",
                          "--learning_rate=1e-4",
                          "--max_train_steps=500",
-                         "--max_denoising_steps=40"};
+                         "--max_denoising_steps=40",
+                         "--mixed_precision=bf16"};
   const auto parsed = parse_train_flags(example, no_file);
   EXPECT_TRUE(parsed.notices.empty());
   EXPECT_EQ(parsed.settings.max_train_steps, 500);
-  Words whole = example;
-  whole.push_back("--mixed_precision=bf16");
-  EXPECT_EQ(error_of([&] { parse_train_flags(whole, no_file); }),
-            "--mixed_precision=bf16 is not in this version; no is");
+  EXPECT_EQ(parsed.settings.mixed_precision, MixedPrecision::kBFloat16);
 }
 
 TEST(Guide, RunFileForSd15HoldsItsStartingValues) {

@@ -113,6 +113,20 @@ TEST(GraphNumbers, GrowWithTheAreaOfThePicture) {
   EXPECT_EQ(graph_numbers(kSd15, {512, 256}), 2 * graph_numbers(kSd15, {256, 256}));
 }
 
+TEST(GraphNumbers, AreAFractionWhereBlocksAreComputedAgain) {
+  const int64_t whole = graph_numbers(kSd15, {512, 512}), again = recomputed_graph_numbers(kSd15, {512, 512});
+  EXPECT_LT(again, whole / 2);
+  EXPECT_EQ(recomputed_graph_numbers(kSd15, {512, 512}), 4 * recomputed_graph_numbers(kSd15, {256, 256}));
+  const PlanSettings settings{.draws = {.items = 1, .denoising_steps = 2}};
+  const auto bytes = [&](int64_t number_bytes, bool recomputes) {
+    return estimate_memory({.unet = kSd15, .number_bytes = number_bytes, .recomputes_blocks = recomputes},
+                           settings, {pair_of(512)}, 1);
+  };
+  EXPECT_EQ(bytes(2, false).weights, bytes(4, false).weights / 2);
+  EXPECT_LT(bytes(4, true).activations, bytes(4, false).activations);
+  EXPECT_LT(bytes(2, false).activations, bytes(4, false).activations);
+}
+
 // SDXL's middle has ten blocks; each keeps 31 numbers a channel and token.
 TEST(GraphNumbers, CountEveryBlockOfTheMiddle) {
   UNetSizes deep = kSd15;
