@@ -27,21 +27,19 @@ std::string_view wanted_type(ValueKind kind) {
 }
 
 // The words that stand for the value on a command line; nothing for a wrong type.
-std::optional<std::vector<std::string>> words_of(const toml::node& node, ValueKind kind) {
+std::optional<std::vector<std::string>> words_of(const ConfigNode& node, ValueKind kind) {
   using Words = std::vector<std::string>;
-  if (kind == ValueKind::kSwitch && node.is_boolean())
-    return Words{node.as_boolean()->get() ? "true" : "false"};
+  using Kind = ConfigNode::Kind;
+  if (kind == ValueKind::kSwitch && node.is(Kind::kFlag)) return Words{node.flag ? "true" : "false"};
   const bool takes_integer = kind == ValueKind::kInteger || kind == ValueKind::kNumber;
-  if (takes_integer && node.is_integer()) return Words{std::to_string(node.as_integer()->get())};
-  if (kind == ValueKind::kNumber && node.is_floating_point()) {
-    return Words{number_text(node.as_floating_point()->get())};
-  }
-  if (kind == ValueKind::kText && node.is_string()) return Words{node.as_string()->get()};
-  if (kind != ValueKind::kWords || !node.is_array()) return std::nullopt;
+  if (takes_integer && node.is(Kind::kInteger)) return Words{std::to_string(node.integer)};
+  if (kind == ValueKind::kNumber && node.is(Kind::kNumber)) return Words{number_text(node.number)};
+  if (kind == ValueKind::kText && node.is(Kind::kText)) return Words{node.text};
+  if (kind != ValueKind::kWords || !node.is(Kind::kList)) return std::nullopt;
   Words words;
-  for (const toml::node& element : *node.as_array()) {
-    if (!element.is_string()) return std::nullopt;
-    words.push_back(element.as_string()->get());
+  for (const ConfigNode& element : node.list) {
+    if (!element.is(Kind::kText)) return std::nullopt;
+    words.push_back(element.text);
   }
   return words;
 }
@@ -50,9 +48,8 @@ class ConfigFile {
  public:
   ConfigFile(std::string path, std::span<const Flag> table) : path_(std::move(path)), table_(table) {}
 
-  void add(const toml::key& name, const toml::node& node) {
-    const std::string key(name.str());
-    const int64_t line = name.source().begin.line;
+  void add(const ConfigEntry& entry) {
+    const auto& [key, line, node] = entry;
     const Flag* flag = find_flag(table_, key);
     if (flag == nullptr) {
       fail_at(path_, line,
@@ -85,13 +82,13 @@ class ConfigFile {
 std::vector<Given> read_config_file(const std::string& path, std::span<const Flag> table,
                                     const ReadFile& read) {
   const std::string full_path = path.ends_with(".toml") ? path : path + ".toml";
-  const toml::table root = parse_toml(full_path, read(full_path));
+  const ConfigNode root = parse_toml(full_path, read(full_path));
   ConfigFile file(full_path, table);
-  for (const auto& [name, node] : root) {
-    if (const toml::table* section = node.as_table()) {
-      for (const auto& [key, value] : *section) file.add(key, value);
+  for (const ConfigEntry& entry : root.table) {
+    if (entry.value.is(ConfigNode::Kind::kTable)) {
+      for (const ConfigEntry& in_section : entry.value.table) file.add(in_section);
     } else {
-      file.add(name, node);
+      file.add(entry);
     }
   }
   return file.take();
