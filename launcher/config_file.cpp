@@ -1,10 +1,14 @@
 #include "launcher/config_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <charconv>
+#include <limits>
 #include <optional>
 
 #include "config/toml_reader.h"
+#include "core/error.h"
 #include "launcher/flag_values.h"
 
 namespace leco {
@@ -77,11 +81,68 @@ class ConfigFile {
   std::vector<Given> given_;
 };
 
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+template <typename Number>
+std::optional<Number> number_of(std::string_view word) {
+  Number value{};
+  const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return failure == std::errc() && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
+}
+
+std::string toml_value(const Flag& flag, const Given& given) {
+  switch (given.kind) {
+    case ValueKind::kSwitch:
+      return given.word();
+    case ValueKind::kInteger:
+      if (!number_of<int64_t>(given.word()))
+        throw_usage(fmt::format("{}: a TOML file holds integers up to {}; give this flag on the command line",
+                                given.text(), std::numeric_limits<int64_t>::max()));
+      return given.word();
+    case ValueKind::kNumber:  // "10%" is known to the flag itself
+      if (const auto number = number_of<double>(given.word())) return number_text(*number);
+      return flag.form.show();
+    case ValueKind::kText:
+      return quoted(given.word());
+    case ValueKind::kWords: {
+      std::vector<std::string> words;
+      for (const std::string& word : given.words) words.push_back(quoted(word));
+      return fmt::format("[{}]", fmt::join(words, ", "));
+    }
+  }
+  return "";
+}
+
 }  // namespace
+
+std::string config_path_of(const std::string& path) {
+  return path.ends_with(".toml") ? path : path + ".toml";
+}
+
+std::string config_file_text(std::span<const Flag> table, std::span<const Given> given) {
+  std::string text, group;
+  for (const Flag& flag : table) {
+    const Given* last = find_given(given, flag.name);
+    if (last == nullptr || !flag.is_setting || flag.is_secret) continue;
+    if (flag.group != group) text += fmt::format("{}# {}\n", group.empty() ? "" : "\n", group = flag.group);
+    text += fmt::format("{} = {}\n", flag.name, toml_value(flag, *last));
+  }
+  return text;
+}
 
 std::vector<Given> read_config_file(const std::string& path, std::span<const Flag> table,
                                     const ReadFile& read) {
-  const std::string full_path = path.ends_with(".toml") ? path : path + ".toml";
+  const std::string full_path = config_path_of(path);
   const ConfigNode root = parse_toml(full_path, read(full_path));
   ConfigFile file(full_path, table);
   for (const ConfigEntry& entry : root.table) {

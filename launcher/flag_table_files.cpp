@@ -31,7 +31,7 @@ void add_state_flags(std::vector<Flag>& table) {
                 kNoEpochs + "--save_last_n_steps_state will come");
 }
 
-void add_log_flags(std::vector<Flag>& table) {
+void add_log_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Logs");
   const std::string metrics = "the metrics file beside the LoRA is written in any case";
   group.later("logging_dir", unbound_form(ValueKind::kText, "", "DIR"), "where TensorBoard's event files go",
@@ -43,14 +43,18 @@ void add_log_flags(std::vector<Flag>& table) {
               metrics);
   group.later("log_tracker_name", unbound_form(ValueKind::kText, "", "NAME"), "names the log", metrics);
   group.later("log_config", unbound_form(ValueKind::kSwitch), "puts the settings into the log", metrics);
-  const std::string on_stderr = "lines from INFO up go to stderr";
-  group.later("console_log_level",
-              unbound_form(ValueKind::kText, "INFO", "DEBUG|INFO|WARNING|ERROR|CRITICAL"),
-              "the least level that is printed", on_stderr);
-  group.later("console_log_file", unbound_form(ValueKind::kText, "", "FILE"),
-              "a file for lines instead of stderr", on_stderr);
-  group.later("console_log_simple", unbound_form(ValueKind::kSwitch), "lines without time and level",
-              on_stderr);
+  group.works_aside("console_log_level",
+                    choice_form(settings.console_log_level, {{"DEBUG", log::Level::kDebug},
+                                                             {"INFO", log::Level::kInfo},
+                                                             {"WARNING", log::Level::kWarning},
+                                                             {"ERROR", log::Level::kError},
+                                                             {"CRITICAL", log::Level::kError}}),
+                    "the least that is logged; errors always are, so CRITICAL is ERROR");
+  group.works_aside(
+      "console_log_file", text_form(settings.console_log_file, "FILE"),
+      "rank 0 logs into this file instead of to stderr, over what it held; errors stand on stderr too");
+  group.works_aside("console_log_simple", switch_form(settings.console_log_simple),
+                    "logs without time and level");
   const std::string no_service = "no network service is spoken to; the metrics file has the figures";
   group.refused("log_tracker_config", unbound_form(ValueKind::kText, "", "FILE"),
                 "it sets up Python's trackers, wandb above all; " + no_service);
@@ -117,7 +121,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.works_aside("training_comment", text_form(settings.training_comment, "TEXT"),
                     "a remark for the file's metadata (ss_training_comment)");
   add_state_flags(table);
-  add_log_flags(table);
+  add_log_flags(settings, table);
   add_preview_flags(table);
   add_upload_flags(table);
 }

@@ -138,6 +138,7 @@ Form text_form(std::string& target, std::string metavar) {
 Form word_form(ValueKind kind, std::vector<std::string> works, std::vector<std::string> later, Case letters,
                std::pair<std::function<void(size_t)>, std::function<size_t()>> access) {
   Form form = with_kind(kind, fmt::format("{}", fmt::join(works, "|")));
+  form.choices = works;
   form.later = later;
   const auto index_in = [letters](const std::vector<std::string>& words, const std::string& word) {
     const auto same = [&](const std::string& other) {

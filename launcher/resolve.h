@@ -5,6 +5,7 @@
 
 #include "comm/world.h"
 #include "config/settings.h"
+#include "launcher/flag_table.h"
 
 namespace leco {
 
@@ -17,5 +18,10 @@ void resolve(TrainSettings& settings, World& world, torch::Device device);
 // Makes the output folder. Usage error when the run's files cannot be written there: found out before minutes
 // of loading, not after hours of training.
 void prepare_output_folder(const TrainSettings& settings);
+
+log::Console console_of(const TrainSettings& settings);
+
+// Writes a file of flags (--output_config). Usage error when there is such a file already.
+void write_config(const ConfigOutput& output);
 
 }  // namespace leco

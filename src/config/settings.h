@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "core/log.h"
+
 namespace leco {
 
 enum class SavePrecision { kFloat32, kFloat16, kBFloat16 };
@@ -86,6 +88,11 @@ struct TrainSettings {
   bool gradient_checkpointing = false;                   // blocks are computed again for their gradients
   bool deterministic = true;                             // kernels that give the same bits in every run
   int64_t check_every = 100;  // steps between comparisons of the LoRA over the ranks; 0 = never
+
+  // Lines for people
+  log::Level console_log_level = log::Level::kInfo;  // the least that is shown
+  std::string console_log_file;                      // instead of stderr
+  bool console_log_simple = false;                   // without time and level
 
   // The machine
   DeviceChoice device = DeviceChoice::kAuto;
