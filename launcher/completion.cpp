@@ -10,7 +10,7 @@ namespace leco {
 namespace {
 
 // COMP_WORDBREAKS holds '=' as a rule, so that "--flag=va" comes as three words; without it, as one.
-constexpr std::string_view kFunction = R"(_leco() {
+constexpr std::string_view kFunction = R"bash(_leco() {
   local word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} before= kind
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
@@ -44,7 +44,7 @@ constexpr std::string_view kFunction = R"(_leco() {
     esac[[-z $before]] || COMPREPLY = ("${COMPREPLY[@]/#/$before}")
     }
 complete -F _leco leco
-)";
+)bash";
 
 // What stands behind the flag, in the words of kFunction; empty where the shell cannot know.
 std::string values_of(const Flag& flag) {
