@@ -134,7 +134,10 @@ std::string config_file_text(std::span<const Flag> table, std::span<const Given>
   for (const Flag& flag : table) {
     const Given* last = find_given(given, flag.name);
     if (last == nullptr || !flag.is_setting || flag.is_secret) continue;
-    if (flag.group != group) text += fmt::format("{}# {}\n", group.empty() ? "" : "\n", group = flag.group);
+    if (flag.group != group) {
+      text += fmt::format("{}# {}\n", group.empty() ? "" : "\n", flag.group);
+      group = flag.group;
+    }
     text += fmt::format("{} = {}\n", flag.name, toml_value(flag, *last));
   }
   return text;

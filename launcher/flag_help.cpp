@@ -66,12 +66,13 @@ std::string wrapped(const std::string& text, size_t indent, size_t further) {
   return out + line + "\n";
 }
 
-// "  --network_dim N  (default: 4)"
+// "--network_dim N (default: 4)"; that a switch is off goes without saying.
 std::string heading(const Flag& flag) {
   std::string text = "--" + flag.name;
   if (!flag.form.metavar.empty()) text += " " + flag.form.metavar;
-  if (const std::string initial = flag.form.show(); flag.is_setting && !initial.empty())
-    text += fmt::format("  (default: {})", initial);
+  const std::string initial = flag.form.show();
+  const bool is_off = flag.form.kind == ValueKind::kSwitch && initial == "false";
+  if (flag.is_setting && !initial.empty() && !is_off) text += fmt::format(" (default: {})", initial);
   return text;
 }
 

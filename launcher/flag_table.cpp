@@ -178,8 +178,9 @@ std::string train_help() {
          "Usage: leco train --pretrained_model_name_or_path=MODEL --prompts_file=FILE \\\n"
          "         --output_dir=DIR --output_name=NAME [flags]\n"
          "       mpirun -n 8 leco train …    (one process a GPU or CPU slot)\n"
-         "Flags are written --name=value or --name value. What most runs set besides:\n"
-         "--network_dim=8 --network_alpha=4 --learning_rate=1e-4 --max_train_steps=500.\n" +
+         "Flags are written --name=value or --name value; a switch alone, and it is off\n"
+         "where no default is shown. What most runs set besides:\n"
+         "  --network_dim=8 --network_alpha=4 --learning_rate=1e-4 --max_train_steps=500\n" +
          flags_as_help(listed_train_flags());
 }
 

@@ -29,8 +29,8 @@ const std::vector<Subcommand>& subcommands() {
        listed_plan_flags},
       {"inspect", "FILE|MODEL", "shows what a LoRA file or a model holds", inspect_command, inspect_help,
        inspect_flags},
-      {"completion", "bash", "prints what makes the shell complete commands, flags and values",
-       completion_command, completion_help, no_flags},
+      {"completion", "bash", "prints the shell's completion of commands and flags", completion_command,
+       completion_help, no_flags},
       {"help", "[COMMAND]", "prints this, or a command's flags", help_command, program_help, no_flags},
   };
   return table;

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 
@@ -46,8 +47,9 @@ def typed(folder, keys):
         if not sent and "ready" in text:
             os.write(terminal, keys)
             sent = True
-    os.write(terminal, b"\x03exit\n")
+    os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    os.close(terminal)
     return text
 
 

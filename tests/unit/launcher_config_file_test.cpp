@@ -97,11 +97,11 @@ TEST(ConfigFile, ThatWouldEndTheParserIsRefusedBefore) {
 
 // The file that --output_config writes, read again.
 ParsedTrain read_back(const Words& words) {
-  Words with_output = words;
+  Words with_output = with_required(words);
   with_output.insert(with_output.end(), {"--config_file=run", "--output_config"});
   const ParsedTrain first = parse_train_flags(with_output, no_file);
   EXPECT_TRUE(first.output.has_value() && first.output->path == "run.toml");
-  return parse({"--config_file=run"}, holding(first.output->text));
+  return parse_train_flags(Words{"--config_file=run"}, holding(first.output->text));
 }
 
 TEST(OutputConfig, GivesTheSameSettingsWhenItIsRead) {
