@@ -27,22 +27,17 @@ constexpr std::string_view kFunction = R"bash(_leco() {
   if [[ $word == --* ]]; then
     compopt -o nospace
     mapfile -t COMPREPLY < <(compgen -W "$(_leco_flags "$command")" -- "$word")
-    ((${
-#COMPREPLY[@] } != 1)) || [[${COMPREPLY[0] } == *= ]] || COMPREPLY[0] += ' '
+    ((${#COMPREPLY[@]} != 1)) || [[ ${COMPREPLY[0]} == *= ]] || COMPREPLY[0]+=' '
     return
   fi
   kind=$(_leco_values "$command" "$flag")
   case $kind in
-    files) compopt -o filenames;
-    mapfile - t COMPREPLY < < (compgen - f-- "$word");
-    ;
-    folders) compopt -o filenames;
-    mapfile - t COMPREPLY < < (compgen - d-- "$word");
-    ;
-    words\ *) mapfile -t COMPREPLY < <(compgen -W "${kind#words }" -- "$word") ;
-    ;
-    esac[[-z $before]] || COMPREPLY = ("${COMPREPLY[@]/#/$before}")
-    }
+    files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    folders) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+    words\ *) mapfile -t COMPREPLY < <(compgen -W "${kind#words }" -- "$word") ;;
+  esac
+  [[ -z $before ]] || COMPREPLY=("${COMPREPLY[@]/#/$before}")
+}
 complete -F _leco leco
 )bash";
 
