@@ -41,10 +41,10 @@ def typed(folder, keys):
         os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
     os.write(terminal, b'source <("$LECO" completion bash); echo rea""dy\n')
     text, end, sent = "", time.monotonic() + 30, False
-    while time.monotonic() < end and "done." not in text:
+    while time.monotonic() < end and not re.search(r"^leco .*done\.\r?$", text, re.M):
         if select.select([terminal], [], [], 0.2)[0]:
             text += os.read(terminal, 65536).decode(errors="replace")
-        if not sent and "ready" in text:
+        if not sent and re.search(r"^ready\s+(\x1b\S*)?> ", text, re.M):
             os.write(terminal, keys)
             sent = True
     os.kill(pid, signal.SIGKILL)
@@ -107,7 +107,7 @@ class CommandLineTest(LecoTest):
         self.assertEqual(completed(self.folder, "leco", "train", "--seed", "=", ""), [])
 
     def test_bash_completes_what_is_typed(self):
-        text = typed(self.folder, b"leco tra\t--rollout_len\tanti\t --no_metad\t\x01echo \"\x05\" done.\n")
+        text = typed(self.folder, b"leco tra\t--rollout_len\tanti\t--no_metad\t\x01echo \"\x05\" done.\n")
         self.assertIn("leco train --rollout_length=antithetic --no_metadata  done.", text)
 
     def test_files_of_flags_are_written_and_read(self):
@@ -143,9 +143,9 @@ class CommandLineTest(LecoTest):
         self.assertEqual(wrong.status, 2)
         self.assertIn("no such model", wrong.err, "errors stand on stderr too")
         self.assertIn("no such model", log.read_text())
-        closed = Run([*flags, "--console_log_file=/no/such/log"])
+        closed = Run([*flags, "--console_log_file=/proc/leco.log"])
         self.assertEqual(closed.status, 2)
-        self.assertIn("--console_log_file=/no/such/log: the file cannot be written", closed.errors()[0])
+        self.assertIn("--console_log_file=/proc/leco.log: the file cannot be written", closed.errors()[0])
         ranks = self.ok(*flags, f"--console_log_file={log}", ranks=2)
         self.assertRegex(log.read_text(), r"^\d\d:\d\d:\d\d \[rank 0\] ")
         self.assertNotIn(" info: ", ranks.err)
