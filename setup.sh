@@ -7,7 +7,7 @@ readonly build=build venv=.venv log=build/setup.log
 # Debian's packages: compiler and build tools, MPI, the libraries that src/dependencies.cmake names, Python, GoogleTest.
 packages=(
   g++ cmake ninja-build ccache libopenmpi-dev openmpi-bin
-  libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev libicu-dev libssl-dev
+  libspdlog-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev libicu-dev libssl-dev
   pkgconf libpango1.0-dev libpng-dev libgif-dev fonts-dejavu-core fonts-droid-fallback
   python3 python3-venv libgtest-dev
 )

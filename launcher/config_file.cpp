@@ -1,10 +1,14 @@
 #include "launcher/config_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <charconv>
+#include <limits>
 #include <optional>
 
 #include "config/toml_reader.h"
+#include "core/error.h"
 #include "launcher/flag_values.h"
 
 namespace leco {
@@ -27,21 +31,19 @@ std::string_view wanted_type(ValueKind kind) {
 }
 
 // The words that stand for the value on a command line; nothing for a wrong type.
-std::optional<std::vector<std::string>> words_of(const toml::node& node, ValueKind kind) {
+std::optional<std::vector<std::string>> words_of(const ConfigNode& node, ValueKind kind) {
   using Words = std::vector<std::string>;
-  if (kind == ValueKind::kSwitch && node.is_boolean())
-    return Words{node.as_boolean()->get() ? "true" : "false"};
+  using Kind = ConfigNode::Kind;
+  if (kind == ValueKind::kSwitch && node.is(Kind::kFlag)) return Words{node.flag ? "true" : "false"};
   const bool takes_integer = kind == ValueKind::kInteger || kind == ValueKind::kNumber;
-  if (takes_integer && node.is_integer()) return Words{std::to_string(node.as_integer()->get())};
-  if (kind == ValueKind::kNumber && node.is_floating_point()) {
-    return Words{number_text(node.as_floating_point()->get())};
-  }
-  if (kind == ValueKind::kText && node.is_string()) return Words{node.as_string()->get()};
-  if (kind != ValueKind::kWords || !node.is_array()) return std::nullopt;
+  if (takes_integer && node.is(Kind::kInteger)) return Words{std::to_string(node.integer)};
+  if (kind == ValueKind::kNumber && node.is(Kind::kNumber)) return Words{number_text(node.number)};
+  if (kind == ValueKind::kText && node.is(Kind::kText)) return Words{node.text};
+  if (kind != ValueKind::kWords || !node.is(Kind::kList)) return std::nullopt;
   Words words;
-  for (const toml::node& element : *node.as_array()) {
-    if (!element.is_string()) return std::nullopt;
-    words.push_back(element.as_string()->get());
+  for (const ConfigNode& element : node.list) {
+    if (!element.is(Kind::kText)) return std::nullopt;
+    words.push_back(element.text);
   }
   return words;
 }
@@ -50,9 +52,8 @@ class ConfigFile {
  public:
   ConfigFile(std::string path, std::span<const Flag> table) : path_(std::move(path)), table_(table) {}
 
-  void add(const toml::key& name, const toml::node& node) {
-    const std::string key(name.str());
-    const int64_t line = name.source().begin.line;
+  void add(const ConfigEntry& entry) {
+    const auto& [key, line, node] = entry;
     const Flag* flag = find_flag(table_, key);
     if (flag == nullptr) {
       fail_at(path_, line,
@@ -80,18 +81,78 @@ class ConfigFile {
   std::vector<Given> given_;
 };
 
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+template <typename Number>
+std::optional<Number> number_of(std::string_view word) {
+  Number value{};
+  const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return failure == std::errc() && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
+}
+
+std::string toml_value(const Flag& flag, const Given& given) {
+  switch (given.kind) {
+    case ValueKind::kSwitch:
+      return given.word();
+    case ValueKind::kInteger:
+      if (!number_of<int64_t>(given.word()))
+        throw_usage(fmt::format("{}: a TOML file holds integers up to {}; give this flag on the command line",
+                                given.text(), std::numeric_limits<int64_t>::max()));
+      return given.word();
+    case ValueKind::kNumber:  // "10%" is known to the flag itself
+      if (const auto number = number_of<double>(given.word())) return number_text(*number);
+      return flag.form.show();
+    case ValueKind::kText:
+      return quoted(given.word());
+    case ValueKind::kWords: {
+      std::vector<std::string> words;
+      for (const std::string& word : given.words) words.push_back(quoted(word));
+      return fmt::format("[{}]", fmt::join(words, ", "));
+    }
+  }
+  return "";
+}
+
 }  // namespace
+
+std::string config_path_of(const std::string& path) {
+  return path.ends_with(".toml") ? path : path + ".toml";
+}
+
+std::string config_file_text(std::span<const Flag> table, std::span<const Given> given) {
+  std::string text, group;
+  for (const Flag& flag : table) {
+    const Given* last = find_given(given, flag.name);
+    if (last == nullptr || !flag.is_setting || flag.is_secret) continue;
+    if (flag.group != group) {
+      text += fmt::format("{}# {}\n", group.empty() ? "" : "\n", flag.group);
+      group = flag.group;
+    }
+    text += fmt::format("{} = {}\n", flag.name, toml_value(flag, *last));
+  }
+  return text;
+}
 
 std::vector<Given> read_config_file(const std::string& path, std::span<const Flag> table,
                                     const ReadFile& read) {
-  const std::string full_path = path.ends_with(".toml") ? path : path + ".toml";
-  const toml::table root = parse_toml(full_path, read(full_path));
+  const std::string full_path = config_path_of(path);
+  const ConfigNode root = parse_toml(full_path, read(full_path));
   ConfigFile file(full_path, table);
-  for (const auto& [name, node] : root) {
-    if (const toml::table* section = node.as_table()) {
-      for (const auto& [key, value] : *section) file.add(key, value);
+  for (const ConfigEntry& entry : root.table) {
+    if (entry.value.is(ConfigNode::Kind::kTable)) {
+      for (const ConfigEntry& in_section : entry.value.table) file.add(in_section);
     } else {
-      file.add(name, node);
+      file.add(entry);
     }
   }
   return file.take();

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <sstream>
+#include <vector>
 
 namespace leco {
 namespace {
+
+constexpr size_t kHelpColumns = 80;
 
 std::string_view status_text(FlagStatus status) {
   switch (status) {
@@ -28,19 +32,65 @@ std::string meaning(const Flag& flag) {
   return fmt::format("{} (not in this version: {})", flag.help, fmt::join(flag.form.later, ", "));
 }
 
-// Breaks at spaces; every line starts with `indent` spaces.
-std::string wrapped(const std::string& text, size_t indent) {
-  constexpr size_t kColumns = 100;
+// Of UTF-8 text, in characters.
+size_t width(std::string_view text) {
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// Lines of kHelpColumns at most, broken at spaces, and at '|' where a word is longer than a line; the first
+// starts with `indent` spaces, the others with `further`.
+std::string wrapped(const std::string& text, size_t indent, size_t further) {
   std::istringstream words(text);
   std::string out, line(indent, ' ');
-  for (std::string word; words >> word;) {
-    if (line.size() > indent && line.size() + 1 + word.size() > kColumns) {
+  bool starts = true;
+  const auto append = [&](const std::string& word, bool with_space) {
+    if (!starts && width(line) + with_space + width(word) > kHelpColumns) {
       out += line + "\n";
-      line.assign(indent, ' ');
+      line.assign(further, ' ');
+      with_space = false;
     }
-    line += (line.size() > indent ? " " : "") + word;
+    line += (with_space && !starts ? " " : "") + word;
+    starts = false;
+  };
+  for (std::string word; words >> word;) {
+    bool with_space = true;
+    while (width(word) + further > kHelpColumns && word.find('|') != std::string::npos) {
+      const size_t cut = word.find('|') + 1;
+      append(word.substr(0, cut), with_space);
+      word = word.substr(cut);
+      with_space = false;
+    }
+    append(word, with_space);
   }
   return out + line + "\n";
+}
+
+// "--network_dim N (default: 4)"; that a switch is off goes without saying.
+std::string heading(const Flag& flag) {
+  std::string text = "--" + flag.name;
+  if (!flag.form.metavar.empty()) text += " " + flag.form.metavar;
+  const std::string initial = flag.form.show();
+  const bool is_off = flag.form.kind == ValueKind::kSwitch && initial == "false";
+  if (flag.is_setting && !initial.empty() && !is_off) text += fmt::format(" (default: {})", initial);
+  return text;
+}
+
+// Flags of one status that change nothing: those with the same reason in one paragraph.
+std::string without_use(std::span<const Flag> table, FlagStatus status, const std::string& title) {
+  std::vector<std::pair<std::string, std::string>> paragraphs;  // reason, flags
+  for (const Flag& flag : table) {
+    if (flag.status != status) continue;
+    const std::string reason = meaning(flag) + (status == FlagStatus::kLater ? "; " + flag.reason : "");
+    const auto known = std::ranges::find(paragraphs, reason, &std::pair<std::string, std::string>::first);
+    if (known == paragraphs.end())
+      paragraphs.emplace_back(reason, heading(flag));
+    else
+      known->second += ", " + heading(flag);
+  }
+  std::string out;
+  for (const auto& [reason, flags] : paragraphs) out += wrapped(flags, 2, 2) + wrapped(reason, 6, 6);
+  return out.empty() ? "" : fmt::format("\n{}:\n{}", title, out);
 }
 
 std::string in_code(const std::string& text) {
@@ -59,18 +109,13 @@ std::string in_cell(const std::string& text) {
 std::string flags_as_help(std::span<const Flag> table) {
   std::string out, group;
   for (const Flag& flag : table) {
+    if (flag.status != FlagStatus::kWorks) continue;
     if (flag.group != group) out += fmt::format("\n{}:\n", group = flag.group);
-    out += "  --" + flag.name;
-    if (!flag.form.metavar.empty()) out += " " + flag.form.metavar;
-    if (const std::string initial = flag.form.show(); flag.is_setting && !initial.empty()) {
-      out += fmt::format("  (default: {})", initial);
-    }
-    const bool works = flag.status == FlagStatus::kWorks;
-    out +=
-        "\n" +
-        wrapped(works ? meaning(flag) : fmt::format("[{}] {}", status_text(flag.status), meaning(flag)), 6);
+    out += wrapped(heading(flag), 2, 6) + wrapped(meaning(flag), 6, 6);
   }
-  return out;
+  return out + without_use(table, FlagStatus::kLater, "Not in this version") +
+         without_use(table, FlagStatus::kNoEffect, "Taken without effect, each with a line that says why") +
+         without_use(table, FlagStatus::kRefused, "Refused: they cannot mean anything here");
 }
 
 std::string flags_as_markdown(std::span<const Flag> table) {

@@ -45,8 +45,9 @@ std::string one_line(std::string text);
 // How a value is written, checked and kept.
 struct Form {
   ValueKind kind = ValueKind::kText;
-  std::string metavar;             // "N", "FILE", "no|fp16|bf16"; empty for a switch
-  std::vector<std::string> later;  // words that only a later version takes
+  std::string metavar;               // "N", "FILE", "no|fp16|bf16"; empty for a switch
+  std::vector<std::string> choices;  // the words it takes; empty where others are taken as well
+  std::vector<std::string> later;    // words that only a later version takes
   // Checks the words and stores the value. Throws a usage error, or returns a line to show the user (mostly
   // empty).
   std::function<std::string(const Given&)> set;

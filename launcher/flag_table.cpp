@@ -19,8 +19,9 @@ void add_program_flags(std::string& path, std::vector<Flag>& table) {
       "config_file", text_form(path, "FILE"),
       "a TOML file of flags; sections are ignored, .toml may be left off, the command line wins");
   table.back().is_setting = false;
-  group.later("output_config", unbound_form(ValueKind::kSwitch), "writes the flags to config_file and stops",
-              "every start prints the effective settings");
+  group.works_aside("output_config", unbound_form(ValueKind::kSwitch),
+                    "writes the given flags into a new file, named by --config_file, and stops");
+  table.back().is_setting = false;
   group.works_aside("help", unbound_form(ValueKind::kSwitch), "prints this list (also -h)");
   table.back().is_setting = false;
 }
@@ -45,8 +46,16 @@ void parse_into(ParsedTrain& parsed, std::vector<Flag> table, std::span<const st
     return;
   }
   std::vector<Given> all;
-  if (const Given* file = find_given(command_line, "config_file"))
-    all = read_config_file(file->word(), table, read);
+  const Given* file = find_given(command_line, "config_file");
+  if (const Given* output = find_given(command_line, "output_config");
+      output != nullptr && output->word() == "true") {
+    if (file == nullptr)
+      throw_usage("--output_config needs --config_file=FILE, the name of the file to write");
+    parsed.notices = apply_flags(table, command_line);
+    parsed.output.emplace(config_path_of(file->word()), config_file_text(table, command_line));
+    return;
+  }
+  if (file != nullptr) all = read_config_file(file->word(), table, read);
   all.insert(all.end(), command_line.begin(), command_line.end());
   parsed.notices = apply_flags(table, all);
 }
@@ -72,12 +81,6 @@ std::vector<Flag> plan_flags(ParsedPlan& plan) {
   std::vector<Flag> training = train_flags(plan.settings);
   table.insert(table.end(), training.begin(), training.end());
   return table;
-}
-
-std::string help_text(const std::string& head, std::vector<Flag> table) {
-  std::string config_path;
-  add_program_flags(config_path, table);
-  return head + flags_as_help(table);
 }
 
 NamedValues shown_values(const TrainSettings& settings, bool all) {
@@ -125,14 +128,14 @@ std::vector<Flag> train_flags(TrainSettings& settings) {
 ParsedTrain parse_train_flags(std::span<const std::string> arguments, const ReadFile& read) {
   ParsedTrain parsed;
   parse_into(parsed, train_flags(parsed.settings), arguments, read);
-  if (!parsed.help) check_and_finish(parsed, true);
+  if (!parsed.stops()) check_and_finish(parsed, true);
   return parsed;
 }
 
 ParsedPlan parse_plan_flags(std::span<const std::string> arguments, const ReadFile& read) {
   ParsedPlan parsed;
   parse_into(parsed, plan_flags(parsed), arguments, read);
-  if (!parsed.help) check_and_finish(parsed, false);
+  if (!parsed.stops()) check_and_finish(parsed, false);
   return parsed;
 }
 
@@ -175,29 +178,41 @@ void validate(const TrainSettings& settings, bool for_training) {
   }
 }
 
+std::vector<Flag> listed_train_flags() {
+  static TrainSettings defaults;
+  static std::string config_path;
+  std::vector<Flag> table = train_flags(defaults);
+  add_program_flags(config_path, table);
+  return table;
+}
+
+std::vector<Flag> listed_plan_flags() {
+  static ParsedPlan defaults;
+  static std::string config_path;
+  std::vector<Flag> table = plan_flags(defaults);
+  add_program_flags(config_path, table);
+  return table;
+}
+
 std::string train_help() {
-  TrainSettings defaults;
-  return help_text(
-      "leco train: trains a LoRA from prompts alone.\n"
-      "Usage: leco train --pretrained_model_name_or_path=DIR --prompts_file=FILE --output_dir=DIR [flags]\n"
-      "       mpirun -n 8 leco train …     (one process a GPU or CPU slot)\n"
-      "Flags are written --name=value or --name value.\n",
-      train_flags(defaults));
+  return "leco train: trains a LoRA from prompts alone.\n"
+         "Usage: leco train --pretrained_model_name_or_path=MODEL --prompts_file=FILE \\\n"
+         "         --output_dir=DIR --output_name=NAME [flags]\n"
+         "       mpirun -n 8 leco train …    (one process a GPU or CPU slot)\n"
+         "Flags are written --name=value or --name value; a switch alone, and it is off\n"
+         "where no default is shown. What most runs set besides:\n"
+         "  --network_dim=8 --network_alpha=4 --learning_rate=1e-4 --max_train_steps=500\n" +
+         flags_as_help(listed_train_flags());
 }
 
 std::string plan_help() {
-  ParsedPlan defaults;
-  return help_text(
-      "leco plan: shows what a training would do, and trains nothing.\n"
-      "Usage: leco plan --prompts_file=FILE [--pretrained_model_name_or_path=DIR] [flags of leco train]\n",
-      plan_flags(defaults));
+  return "leco plan: shows what a training would do, and trains nothing.\n"
+         "Usage: leco plan --prompts_file=FILE [--pretrained_model_name_or_path=MODEL]\n"
+         "         [flags of leco train]\n" +
+         flags_as_help(listed_plan_flags());
 }
 
 std::string flags_markdown() {
-  TrainSettings defaults;
-  std::vector<Flag> table = train_flags(defaults);
-  std::string config_path;
-  add_program_flags(config_path, table);
   return "# Flags of `leco train`\n"
          "\n"
          "This page is written by the program's own table of flags (a test compares the two), as is `leco "
@@ -215,7 +230,7 @@ std::string flags_markdown() {
          "reason; *not in this version*: an error that says so. Flags of the last three kinds pass without a "
          "word when\n"
          "they are given their default, since that asks for nothing.\n" +
-         flags_as_markdown(table);
+         flags_as_markdown(listed_train_flags());
 }
 
 }  // namespace leco

@@ -18,11 +18,20 @@ namespace leco {
 
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
+// A file of flags to be written.
+struct ConfigOutput {
+  std::string path;
+  std::string text;
+};
+
 struct ParsedTrain {
   TrainSettings settings;
-  std::vector<std::string> notices;  // flags that were given and have no effect, a line each
-  NamedValues effective;             // effective_settings(settings)
-  bool help = false;                 // --help was given: nothing else is filled
+  std::vector<std::string> notices;    // flags that were given and have no effect, a line each
+  NamedValues effective;               // effective_settings(settings)
+  bool help = false;                   // --help was given: nothing else is filled
+  std::optional<ConfigOutput> output;  // --output_config was given: the settings were checked one by one only
+
+  bool stops() const { return help || output.has_value(); }  // there is something else to do than to train
 };
 
 struct ParsedPlan : ParsedTrain {
@@ -35,6 +44,10 @@ struct ParsedPlan : ParsedTrain {
 // validate().
 ParsedTrain parse_train_flags(std::span<const std::string> arguments, const ReadFile& read);
 ParsedPlan parse_plan_flags(std::span<const std::string> arguments, const ReadFile& read);
+
+// All that the two commands take, also the flags that are commands to the program; for help and completion.
+std::vector<Flag> listed_train_flags();
+std::vector<Flag> listed_plan_flags();
 
 std::string train_help();
 std::string plan_help();

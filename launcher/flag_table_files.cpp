@@ -63,14 +63,18 @@ void add_log_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.works_aside("log_tracker_name", text_form(log.tracker_name, "NAME"),
                     "the folder within the run's folder");
   group.works_aside("log_config", switch_form(log.config), "puts the settings into the event files too");
-  const std::string on_stderr = "lines from INFO up go to stderr";
-  group.later("console_log_level",
-              unbound_form(ValueKind::kText, "INFO", "DEBUG|INFO|WARNING|ERROR|CRITICAL"),
-              "the least level that is printed", on_stderr);
-  group.later("console_log_file", unbound_form(ValueKind::kText, "", "FILE"),
-              "a file for lines instead of stderr", on_stderr);
-  group.later("console_log_simple", unbound_form(ValueKind::kSwitch), "lines without time and level",
-              on_stderr);
+  group.works_aside("console_log_level",
+                    choice_form(settings.console_log_level, {{"DEBUG", log::Level::kDebug},
+                                                             {"INFO", log::Level::kInfo},
+                                                             {"WARNING", log::Level::kWarning},
+                                                             {"ERROR", log::Level::kError},
+                                                             {"CRITICAL", log::Level::kError}}),
+                    "the least that is logged; errors always are, so CRITICAL is ERROR");
+  group.works_aside(
+      "console_log_file", text_form(settings.console_log_file, "FILE"),
+      "rank 0 logs into this file instead of to stderr, over what it held; errors stand on stderr too");
+  group.works_aside("console_log_simple", switch_form(settings.console_log_simple),
+                    "logs without time and level");
   const std::string no_service = "no network service is spoken to; the metrics file has the figures";
   group.refused("log_tracker_config", unbound_form(ValueKind::kText, "", "FILE"),
                 "it sets up Python's trackers, wandb above all; " + no_service);

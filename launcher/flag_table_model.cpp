@@ -34,7 +34,7 @@ void add_source_flags(TrainSettings& settings, std::vector<Flag>& table) {
 void add_leco_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "Prompts and rollout");
   group.works_aside("prompts_file", text_form(settings.prompts_file, "FILE"),
-                    "required: the pairs or sliders to train, TOML");
+                    "required: the pairs or sliders to train; TOML, or YAML of LECO, sliders or ai-toolkit");
   group.works("max_denoising_steps", integer_form(settings.max_denoising_steps, {2, 1000}),
               "K, the sampler's steps; each rollout runs 1 to K-1 of them, drawn anew each step");
   group.works(

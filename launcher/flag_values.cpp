@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace leco {
 namespace {
@@ -48,29 +49,6 @@ std::string lower(std::string_view word) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
-}
-
-// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
-    const unsigned first = byte(i);
-    const size_t length = first < 0x80         ? 1
-                          : first >> 5 == 0x6  ? 2
-                          : first >> 4 == 0xE  ? 3
-                          : first >> 3 == 0x1E ? 4
-                                               : 0;
-    if (length == 0) return false;
-    unsigned code = length == 1 ? first : first & (0xFFu >> (length + 1));
-    for (size_t k = 1; k < length; ++k) {
-      if (byte(i + k) >> 6 != 0x2) return false;
-      code = code << 6 | (byte(i + k) & 0x3Fu);
-    }
-    constexpr unsigned kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (code < kLeast[length] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return false;
-    i += length;
-  }
-  return true;
 }
 
 Form with_kind(ValueKind kind, std::string metavar) {
@@ -160,6 +138,7 @@ Form text_form(std::string& target, std::string metavar) {
 Form word_form(ValueKind kind, std::vector<std::string> works, std::vector<std::string> later, Case letters,
                std::pair<std::function<void(size_t)>, std::function<size_t()>> access) {
   Form form = with_kind(kind, fmt::format("{}", fmt::join(works, "|")));
+  form.choices = works;
   form.later = later;
   const auto index_in = [letters](const std::vector<std::string>& words, const std::string& word) {
     const auto same = [&](const std::string& other) {

@@ -22,7 +22,7 @@ struct InspectSettings {
   ModelClaims claims;
 };
 
-std::vector<Flag> inspect_flags(InspectSettings& settings) {
+std::vector<Flag> flags_into(InspectSettings& settings) {
   std::vector<Flag> table;
   FlagGroup group(table, "Flags");
   group.works_aside("json", switch_form(settings.json),
@@ -35,7 +35,7 @@ std::vector<Flag> inspect_flags(InspectSettings& settings) {
   return table;
 }
 
-std::string inspect_help(std::span<const Flag> table) {
+std::string help_of(std::span<const Flag> table) {
   return "leco inspect: shows what a file holds, whoever wrote it.\n"
          "Usage: leco inspect LORA|MODEL [--json]\n"
          "Of a LoRA (.safetensors): modules, ranks, norms and metadata. Norms are Frobenius norms; the\n"
@@ -66,14 +66,23 @@ bool is_model(const std::string& path, FileSource& files) {
 
 }  // namespace
 
+std::vector<Flag> inspect_flags() {
+  static InspectSettings settings;
+  return flags_into(settings);
+}
+
+std::string inspect_help() {
+  return help_of(inspect_flags());
+}
+
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments) {
   if (world.rank() != 0) return ExitStatus::kDone;  // nothing here needs the others
   InspectSettings settings;
-  const std::vector<Flag> table = inspect_flags(settings);
+  const std::vector<Flag> table = flags_into(settings);
   std::vector<std::string> paths;
   apply_flags(table, parse_arguments(table, arguments, &paths));
   if (settings.help) {
-    std::fputs(inspect_help(table).c_str(), stdout);
+    std::fputs(help_of(table).c_str(), stdout);
     return ExitStatus::kDone;
   }
   if (paths.size() != 1)

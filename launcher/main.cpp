@@ -22,17 +22,13 @@ ExitStatus show(const World& world, const std::string& text) {
 }
 
 ExitStatus dispatch(World& world, const std::vector<std::string>& words) {
-  if (words.empty())
-    throw_usage("no subcommand given; there are: train, plan, sample, inspect (leco --help)");
+  if (words.empty()) throw_usage("no subcommand given: leco train, leco plan, leco inspect … (leco --help)");
   if (words[0] == "--help" || words[0] == "-h") return show(world, program_help());
   if (words[0] == "--version") return show(world, version_text());
-  const std::span<const std::string> arguments = std::span(words).subspan(1);
-  if (words[0] == "train") return train_command(world, arguments);
-  if (words[0] == "plan") return plan_command(world, arguments);
-  if (words[0] == "sample") return sample_command(world, arguments);
-  if (words[0] == "inspect") return inspect_command(world, arguments);
-  throw_usage(fmt::format("unknown subcommand '{}'; there are: train, plan, sample, inspect (leco --help)",
-                          one_line(words[0])));
+  if (words[0].starts_with("-"))
+    throw_usage(fmt::format("{} stands before the subcommand; write: leco train {} … (leco --help)",
+                            one_line(words[0]), one_line(words[0])));
+  return find_subcommand(words[0]).run(world, std::span(words).subspan(1));
 }
 
 // The user's mistakes, and what all ranks agreed on, are thrown on every rank: rank 0 speaks for all.

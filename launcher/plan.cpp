@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "launcher/flag_table.h"
 #include "launcher/open_model.h"
+#include "launcher/resolve.h"
 #include "launcher/subcommand.h"
 #include "lora/lora_file.h"
 #include "report/plan_report.h"
@@ -75,6 +76,12 @@ ExitStatus plan_command(World& world, std::span<const std::string> arguments) {
     std::fputs(plan_help().c_str(), stdout);
     return ExitStatus::kDone;
   }
+  if (parsed.output) {
+    write_config(*parsed.output);
+    std::puts(parsed.output->path.c_str());
+    return ExitStatus::kDone;
+  }
+  log::configure(console_of(parsed.settings));
   const PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
   for (const auto* notices : {&parsed.notices, &prompts.notices})
     for (const std::string& notice : *notices) log::warning(notice);

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "io/atomic_file.h"
 #include "launcher/run_record.h"
 #include "report/previews.h"
 #include "train/lora_output.h"
@@ -90,6 +91,19 @@ void prepare_output_folder(const TrainSettings& settings) {
         fmt::format("'{}' is the model itself, and the LoRA file is to have that name; choose another "
                     "--output_dir or --output_name",
                     result));
+}
+
+log::Console console_of(const TrainSettings& settings) {
+  return {.level = settings.console_log_level,
+          .file = settings.console_log_file,
+          .simple = settings.console_log_simple};
+}
+
+void write_config(const ConfigOutput& output) {
+  std::error_code failure;
+  if (std::filesystem::exists(output.path, failure))
+    throw_usage(fmt::format("--output_config writes a new file, and '{}' exists already", output.path));
+  write_file_atomically(output.path, output.text);
 }
 
 }  // namespace leco

@@ -7,6 +7,7 @@
 
 #include "comm/world.h"
 #include "config/settings.h"
+#include "launcher/flag_table.h"
 
 namespace leco {
 
@@ -22,5 +23,10 @@ void prepare_folder(const std::string& flag, const std::string& path);
 // Makes the output folder. Usage error when the run's files cannot be written there: found out before minutes
 // of loading, not after hours of training.
 void prepare_output_folder(const TrainSettings& settings);
+
+log::Console console_of(const TrainSettings& settings);
+
+// Writes a file of flags (--output_config). Usage error when there is such a file already.
+void write_config(const ConfigOutput& output);
 
 }  // namespace leco

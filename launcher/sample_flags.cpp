@@ -114,14 +114,18 @@ SampleSettings parse_sample_flags(std::span<const std::string> arguments) {
   return settings;
 }
 
+std::vector<Flag> listed_sample_flags() {
+  static SampleSettings defaults;
+  return sample_flags(defaults);
+}
+
 std::string sample_help() {
-  SampleSettings defaults;
   return "leco sample: draws prompts at several strengths of a LoRA, as one labelled picture.\n"
          "Usage: leco sample --pretrained_model_name_or_path=MODEL --network_weights=LORA --prompt=TEXT\n"
          "                   --output=FILE.png [flags]\n"
          "       mpirun -n 4 leco sample …     (rows are shared out; the picture is the same)\n"
          "A row for each prompt and image, a column for each scale, the same noise along a row.\n" +
-         flags_as_help(sample_flags(defaults));
+         flags_as_help(listed_sample_flags());
 }
 
 NamedValues effective_settings(const SampleSettings& settings) {

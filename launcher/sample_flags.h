@@ -40,6 +40,7 @@ struct SampleSettings {
 // Throws usage errors; what comes back is within its ranges, unless it asks for help.
 SampleSettings parse_sample_flags(std::span<const std::string> arguments);
 std::string sample_help();
+std::vector<Flag> listed_sample_flags();  // bound to settings that nobody reads
 NamedValues effective_settings(const SampleSettings& settings);
 
 }  // namespace leco

@@ -203,6 +203,12 @@ ExitStatus train_command(World& world, std::span<const std::string> arguments) {
     if (world.rank() == 0) std::fputs(train_help().c_str(), stdout);
     return ExitStatus::kDone;
   }
+  if (parsed.output) {
+    do_on_reader(world.host(), [&] { return write_config(*parsed.output), std::string(); });
+    if (world.rank() == 0) std::puts(parsed.output->path.c_str());
+    return ExitStatus::kDone;
+  }
+  log::configure(console_of(parsed.settings));
   const TrainJob job = prepare(parsed, world, *files);
   announce(job, world);
   run(job, world, *files);

@@ -7,10 +7,12 @@
 
 #include <fmt/format.h>
 
+#include "config/prompt_imports.h"
 #include "config/prompt_keys.h"
 #include "config/prompt_neutrals.h"
 #include "config/prompt_sliders.h"
 #include "config/toml_reader.h"
+#include "config/yaml_reader.h"
 #include "core/error.h"
 
 namespace leco {
@@ -19,7 +21,9 @@ namespace {
 // The tables of one file, and what has been made of them so far.
 class PromptReader {
  public:
-  PromptReader(const TomlTable& top, const ReadFile& read) : top_(top), neutrals_(read) {}
+  PromptReader(const ConfigTable& top, const ReadFile& read, Notices notices) : top_(top), neutrals_(read) {
+    file_.notices = std::move(notices);
+  }
 
   PromptFile run() {
     check_prompt_table(top_, TableKind::kTopLevel);
@@ -33,8 +37,10 @@ class PromptReader {
     if (!has_targets()) read_entry_of_outer_levels();
     if (file_.pairs.empty()) {
       fail_at(top_.path(), top_.line(),
-              "the file holds nothing to train; write [[prompts]] with a 'target', or [[targets]] with a "
-              "'target_class'");
+              fmt::format(
+                  "the file holds nothing to train; write {} with a 'target', or {} with a 'target_class'",
+                  top_.source().is_yaml() ? "a list of entries" : "[[prompts]]",
+                  top_.source().is_yaml() ? "'targets:' and a list of entries" : "[[targets]]"));
     }
     if (slider_) note_keys_without_effect(*slider_, file_.notices);
     note_keys_without_effect(top_, file_.notices);
@@ -44,20 +50,20 @@ class PromptReader {
  private:
   bool has_targets() const { return top_.has("targets") || (slider_ && slider_->has("targets")); }
 
-  TomlTable take_table(std::string_view key) const {
+  ConfigTable take_table(std::string_view key) const {
     top_.mark_asked(key);
     return top_.table(key);
   }
 
   // What sliders and the entries of targets fall back on: [slider] before the top level.
   Levels outer() const {
-    return Levels(slider_ ? std::vector<const TomlTable*>{&*slider_, &top_}
-                          : std::vector<const TomlTable*>{&top_});
+    return Levels(slider_ ? std::vector<const ConfigTable*>{&*slider_, &top_}
+                          : std::vector<const ConfigTable*>{&top_});
   }
 
   void read_prompts() {
     top_.mark_asked("prompts");
-    for (const TomlTable& entry : top_.tables("prompts", "prompts")) {
+    for (const ConfigTable& entry : top_.tables("prompts", "prompts")) {
       refuse_both_kinds(entry);
       if (entry.has("target_class")) {
         add_slider(entry);
@@ -67,9 +73,9 @@ class PromptReader {
     }
   }
 
-  void read_targets(const TomlTable& holder, const std::string& title) {
+  void read_targets(const ConfigTable& holder, const std::string& title) {
     holder.mark_asked("targets");
-    for (const TomlTable& entry : holder.tables("targets", title)) {
+    for (const ConfigTable& entry : holder.tables("targets", title)) {
       refuse_both_kinds(entry);
       if (entry.has("target")) {
         add_pair(&entry, outer());
@@ -89,12 +95,12 @@ class PromptReader {
     }
   }
 
-  void refuse_both_kinds(const TomlTable& entry) const {
+  void refuse_both_kinds(const ConfigTable& entry) const {
     if (!entry.has("target") || !entry.has("target_class")) return;
     entry.fail("target", "makes this entry a pair and 'target_class' makes it a slider; keep one of the two");
   }
 
-  void add_slider(const TomlTable& entry) {
+  void add_slider(const ConfigTable& entry) {
     check_prompt_table(entry, TableKind::kSlider);
     const Levels levels = outer().inside(&entry);
     if (levels.find("target_class") == nullptr) {
@@ -107,10 +113,10 @@ class PromptReader {
     note_keys_without_effect(entry, file_.notices);
   }
 
-  void add_pair(const TomlTable* entry, const Levels& outer) {
+  void add_pair(const ConfigTable* entry, const Levels& outer) {
     if (entry != nullptr) check_prompt_table(*entry, TableKind::kPair);
     const Levels levels = outer.inside(entry);
-    const TomlTable* with_target = levels.find("target");
+    const ConfigTable* with_target = levels.find("target");
     if (with_target == nullptr) {
       fail_at(
           entry->path(), entry->line(),
@@ -160,32 +166,31 @@ class PromptReader {
     }
   }
 
-  const TomlTable& top_;
-  std::optional<TomlTable> slider_;  // [slider]
+  const ConfigTable& top_;
+  std::optional<ConfigTable> slider_;  // [slider]
   NeutralPrompts neutrals_;
   PromptFile file_;
 };
 
-void check_extension(const std::string& path) {
+ConfigFormat format_of(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension().string();
   std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (extension == ".toml") return;
-  if (extension == ".yaml" || extension == ".yml") {
-    throw_usage(fmt::format(
-        "{}: prompt files in YAML are not read by this version, a later one brings them; write the "
-        "same keys as TOML (docs/prompts.md) and name the file .toml",
-        path));
-  }
-  throw_usage(fmt::format("{}: a prompt file's name must end in .toml, not in '{}'", path, extension));
+  if (extension == ".toml") return ConfigFormat::kToml;
+  if (extension == ".yaml" || extension == ".yml") return ConfigFormat::kYaml;
+  throw_usage(
+      fmt::format("{}: a prompt file's name must end in .toml, .yaml or .yml, not in '{}'", path, extension));
 }
 
 }  // namespace
 
 PromptFile load_prompt_file(const std::string& path, const ReadFile& read) {
-  check_extension(path);
-  const toml::table parsed = parse_toml(path, read(path));
-  const TomlTable top(parsed, path, "top level", 1);
-  return PromptReader(top, read).run();
+  const ConfigSource source{path, format_of(path)};
+  const std::string text = read(path);
+  Notices notices;
+  const ConfigNode root = source.is_yaml() ? import_yaml_prompts(parse_yaml(path, text), source, notices)
+                                           : parse_toml(path, text);
+  const ConfigTable top(root, source, "top level");
+  return PromptReader(top, read, std::move(notices)).run();
 }
 
 }  // namespace leco

@@ -18,8 +18,8 @@ struct PromptFile {
   std::vector<PromptDirection> directions;
 };
 
-// Reads a .toml file and the neutral files it names (paths relative to it), all through `read`.
-// Throws a usage error of one line that names the file, the line and the key.
+// Reads a .toml, .yaml or .yml file (by its ending) and the neutral files it names (paths relative to it),
+// all through `read`. Throws a usage error of one line that names the file, the line and the key.
 PromptFile load_prompt_file(const std::string& path, const ReadFile& read);
 
 }  // namespace leco

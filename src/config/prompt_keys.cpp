@@ -10,6 +10,8 @@
 namespace leco {
 namespace {
 
+using Kind = ConfigNode::Kind;
+
 constexpr size_t kMaxPairs = 100'000;
 constexpr int64_t kMaxSide = 16384;   // pixels; far above what the models bear
 constexpr int64_t kMaxBatch = 65536;  // far above what memory bears
@@ -59,7 +61,7 @@ std::vector<std::string> known_keys(TableKind kind) {
 }
 
 // A key of the other kind of entry is no typing mistake, so it is explained.
-void refuse_keys_of_the_other_kind(const TomlTable& table, TableKind kind) {
+void refuse_keys_of_the_other_kind(const ConfigTable& table, TableKind kind) {
   if (kind != TableKind::kPair && kind != TableKind::kSlider) return;
   const bool pair = kind == TableKind::kPair;
   for (const Key& key : kKeys) {
@@ -76,42 +78,40 @@ bool is_side(int64_t pixels) {
   return pixels > 0 && pixels <= kMaxSide && pixels % 8 == 0;
 }
 
-int64_t side(const TomlTable& table, std::string_view key, const toml::node& node) {
-  const auto* value = node.as_integer();
-  if (value == nullptr || !is_side(value->get())) {
-    fail_at(table.path(), node.source().begin.line,
+int64_t side(const ConfigTable& table, std::string_view key, const ConfigNode& node) {
+  if (!node.is(Kind::kInteger) || !is_side(node.integer)) {
+    fail_at(table.path(), node.line,
             fmt::format("{}: '{}' must be pixels, a positive multiple of 8 up to {}, or [height, width] of "
                         "such; found {}",
                         table.name(), key, kMaxSide, describe(node)));
   }
-  return value->get();
+  return node.integer;
 }
 
 // An integer is a square; a list of two is [height, width].
-Resolution read_size(const TomlTable& table, std::string_view key, const toml::node& node) {
-  const auto* list = node.as_array();
-  if (list == nullptr) {
+Resolution read_size(const ConfigTable& table, std::string_view key, const ConfigNode& node) {
+  if (!node.is(Kind::kList)) {
     const int64_t pixels = side(table, key, node);
     return {pixels, pixels};
   }
-  if (list->size() != 2) {
-    fail_at(table.path(), node.source().begin.line,
+  if (node.list.size() != 2) {
+    fail_at(table.path(), node.line,
             fmt::format("{}: '{}' must be an integer or [height, width], not a list of {}", table.name(), key,
-                        list->size()));
+                        node.list.size()));
   }
-  return {side(table, key, *list->get(0)), side(table, key, *list->get(1))};
+  return {side(table, key, node.list[0]), side(table, key, node.list[1])};
 }
 
-std::vector<Resolution> read_sizes(const TomlTable& table, std::string_view key) {
-  const auto* list = table.node(key).as_array();
-  if (list == nullptr || list->empty())
+std::vector<Resolution> read_sizes(const ConfigTable& table, std::string_view key) {
+  const ConfigNode& node = table.node(key);
+  if (!node.is(Kind::kList) || node.list.empty())
     table.fail_type(key, "a list of resolutions, such as [512, [768, 512]]");
   std::vector<Resolution> sizes;
-  for (const toml::node& element : *list) sizes.push_back(read_size(table, key, element));
+  for (const ConfigNode& element : node.list) sizes.push_back(read_size(table, key, element));
   return sizes;
 }
 
-void check_value(const TomlTable& table, const Key& key) {
+void check_value(const ConfigTable& table, const Key& key) {
   switch (key.type) {
     case ValueType::kText:
       table.text(key.name);
@@ -146,14 +146,14 @@ void check_value(const TomlTable& table, const Key& key) {
 
 // The first level that has one of the two keys decides; within one level `resolutions` wins.
 struct WrittenSizes {
-  const TomlTable* table = nullptr;  // nullptr: the default
+  const ConfigTable* table = nullptr;  // nullptr: the default
   std::string key = "resolution";
   std::vector<Resolution> sizes = {Resolution{}};
 };
 
 WrittenSizes find_sizes(const Levels& levels) {
   WrittenSizes found;
-  for (const TomlTable* table : levels.tables()) {
+  for (const ConfigTable* table : levels.tables()) {
     const std::string key = table->has("resolutions") ? "resolutions" : "resolution";
     if (!table->has(key)) continue;
     table->mark_asked(key);
@@ -166,9 +166,9 @@ WrittenSizes find_sizes(const Levels& levels) {
   return found;
 }
 
-bool is_list_of_two_integers(const toml::node& node) {
-  const auto* list = node.as_array();
-  return list != nullptr && list->size() == 2 && list->get(0)->is_integer() && list->get(1)->is_integer();
+bool is_list_of_two_integers(const ConfigNode& node) {
+  return node.is(Kind::kList) && node.list.size() == 2 && node.list[0].is(Kind::kInteger) &&
+         node.list[1].is(Kind::kInteger);
 }
 
 std::vector<Size> with_dynamic(const Levels& levels, const WrittenSizes& written, Notices& notices) {
@@ -194,7 +194,7 @@ std::vector<Size> with_dynamic(const Levels& levels, const WrittenSizes& written
 
 }  // namespace
 
-void check_prompt_table(const TomlTable& table, TableKind kind) {
+void check_prompt_table(const ConfigTable& table, TableKind kind) {
   refuse_keys_of_the_other_kind(table, kind);
   table.refuse_unknown(known_keys(kind));
   for (const Key& key : kKeys) {
@@ -202,9 +202,9 @@ void check_prompt_table(const TomlTable& table, TableKind kind) {
   }
 }
 
-const TomlTable* Levels::find(std::string_view key) const {
-  const TomlTable* first = nullptr;
-  for (const TomlTable* table : tables_) {
+const ConfigTable* Levels::find(std::string_view key) const {
+  const ConfigTable* first = nullptr;
+  for (const ConfigTable* table : tables_) {
     if (!table->has(key)) continue;
     table->mark_asked(key);
     if (first == nullptr) first = table;
@@ -212,29 +212,29 @@ const TomlTable* Levels::find(std::string_view key) const {
   return first;
 }
 
-Levels Levels::inside(const TomlTable* entry) const {
+Levels Levels::inside(const ConfigTable* entry) const {
   if (entry == nullptr) return *this;
-  std::vector<const TomlTable*> tables = tables_;
+  std::vector<const ConfigTable*> tables = tables_;
   tables.insert(tables.begin(), entry);
   return Levels(std::move(tables));
 }
 
 std::string Levels::text(std::string_view key, const std::string& otherwise) const {
-  const TomlTable* table = find(key);
+  const ConfigTable* table = find(key);
   return table == nullptr ? otherwise : table->text(key);
 }
 
 double Levels::number(std::string_view key, double otherwise) const {
-  const TomlTable* table = find(key);
+  const ConfigTable* table = find(key);
   return table == nullptr ? otherwise : table->number(key);
 }
 
 bool Levels::flag(std::string_view key, bool otherwise) const {
-  const TomlTable* table = find(key);
+  const ConfigTable* table = find(key);
   return table == nullptr ? otherwise : table->flag(key);
 }
 
-void add_notice(Notices& notices, const TomlTable& table, std::string_view key, const std::string& what) {
+void add_notice(Notices& notices, const ConfigTable& table, std::string_view key, const std::string& what) {
   const std::string line =
       fmt::format("{}, line {}: {}: '{}' {}", table.path(), table.line(key), table.name(), key, what);
   if (std::ranges::find(notices, line) == notices.end()) notices.push_back(line);
@@ -246,13 +246,13 @@ PromptPair common_settings(const Levels& levels) {
   pair.dynamic_crops = levels.flag("dynamic_crops", pair.dynamic_crops);
   pair.multiplier = levels.number("multiplier", pair.multiplier);
   pair.weight = levels.number("weight", pair.weight);
-  if (const TomlTable* table = levels.find("batch_size")) pair.batch_size = table->integer("batch_size");
+  if (const ConfigTable* table = levels.find("batch_size")) pair.batch_size = table->integer("batch_size");
   return pair;
 }
 
 std::vector<Size> pair_sizes(const Levels& levels, Notices& notices) {
   WrittenSizes written;
-  if (const TomlTable* table = levels.find("resolution")) {
+  if (const ConfigTable* table = levels.find("resolution")) {
     written.table = table;
     written.sizes = {read_size(*table, "resolution", table->node("resolution"))};
   }
@@ -273,11 +273,11 @@ std::vector<Size> slider_sizes(const Levels& levels, Notices& notices) {
 }
 
 std::vector<std::string> preserved_attributes(const Levels& levels) {
-  const TomlTable* table = levels.find("preserve");
+  const ConfigTable* table = levels.find("preserve");
   return table == nullptr ? std::vector<std::string>{""} : table->texts("preserve");
 }
 
-void check_pair_count(const TomlTable& table, size_t count) {
+void check_pair_count(const ConfigTable& table, size_t count) {
   if (count <= kMaxPairs) return;
   fail_at(
       table.path(), table.line(),
@@ -285,7 +285,7 @@ void check_pair_count(const TomlTable& table, size_t count) {
                   table.name(), kMaxPairs));
 }
 
-void note_keys_without_effect(const TomlTable& table, Notices& notices) {
+void note_keys_without_effect(const ConfigTable& table, Notices& notices) {
   for (const std::string& key : table.keys()) {
     if (table.was_asked(key)) continue;
     const bool outdone_size = key == "resolution" && table.has("resolutions");

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "config/toml_scan.h"
 #include "core/error.h"
 #include "core/utf8.h"
 
@@ -44,7 +43,7 @@ NeutralLines split_lines(std::string_view text) {
 
 }  // namespace
 
-const std::vector<std::string>& NeutralPrompts::file(const TomlTable& table, std::string_view key,
+const std::vector<std::string>& NeutralPrompts::file(const ConfigTable& table, std::string_view key,
                                                      Notices& notices) {
   const std::string given = table.text(key);
   if (given.empty()) table.fail(key, "must name a text file, not be \"\"");
@@ -76,11 +75,11 @@ const std::vector<std::string>& NeutralPrompts::file(const TomlTable& table, std
   return files_.emplace(path, std::move(lines.prompts)).first->second;
 }
 
-std::vector<std::string> NeutralPrompts::of(const TomlTable* own, const Levels& outer, Notices& notices) {
+std::vector<std::string> NeutralPrompts::of(const ConfigTable* own, const Levels& outer, Notices& notices) {
   // Asked for in any case, so that an outer list that every entry replaces still counts as a default.
-  const TomlTable* list = outer.find("neutrals");
-  const TomlTable* first_file = outer.find("neutral_prompt_file");
-  const TomlTable* second_file = outer.find("prompt_file");
+  const ConfigTable* list = outer.find("neutrals");
+  const ConfigTable* first_file = outer.find("neutral_prompt_file");
+  const ConfigTable* second_file = outer.find("prompt_file");
   const bool any_list = list != nullptr || first_file != nullptr || second_file != nullptr;
   const std::string single = any_list ? "" : outer.text("neutral", "");
   if (own != nullptr) {
@@ -93,7 +92,7 @@ std::vector<std::string> NeutralPrompts::of(const TomlTable* own, const Levels& 
   if (!any_list) return {single};
   std::vector<std::string> prompts;
   if (list != nullptr) prompts = list->texts("neutrals");
-  const auto append = [&](const TomlTable* table, std::string_view key) {
+  const auto append = [&](const ConfigTable* table, std::string_view key) {
     if (table == nullptr) return;
     const auto& lines = file(*table, key, notices);
     prompts.insert(prompts.end(), lines.begin(), lines.end());

@@ -18,10 +18,10 @@ class NeutralPrompts {
   // The prompts of one slider, one or more. `own` is its entry (nullptr: the slider is written at the outer
   // levels). The entry's neutrals, else its file, else its neutral; else the outer neutrals and both files
   // together, else the outer neutral, else "".
-  std::vector<std::string> of(const TomlTable* own, const Levels& outer, Notices& notices);
+  std::vector<std::string> of(const ConfigTable* own, const Levels& outer, Notices& notices);
 
  private:
-  const std::vector<std::string>& file(const TomlTable& table, std::string_view key, Notices& notices);
+  const std::vector<std::string>& file(const ConfigTable& table, std::string_view key, Notices& notices);
 
   const ReadFile& read_;
   std::map<std::string, std::vector<std::string>> files_;  // by path

@@ -13,12 +13,12 @@ struct Poles {
 };
 
 // A pole that is "" is a pole all the same: the empty prompt. Two of those name no direction.
-Poles read_poles(const TomlTable& entry, const Levels& levels, Notices& notices) {
+Poles read_poles(const ConfigTable& entry, const Levels& levels, Notices& notices) {
   Poles poles;
   bool any_text = false;
   for (const auto& [key, pole] :
        {std::pair{"positive", &poles.positive}, std::pair{"negative", &poles.negative}}) {
-    const TomlTable* table = levels.find(key);
+    const ConfigTable* table = levels.find(key);
     if (table == nullptr) continue;
     *pole = table->text(key);
     any_text = any_text || !(*pole)->empty();
@@ -59,9 +59,9 @@ std::vector<Turn> turns(const Poles& poles) {
 
 }  // namespace
 
-Slider expand_slider(const TomlTable* own, const Levels& outer, NeutralPrompts& neutrals, Notices& notices) {
+Slider expand_slider(const ConfigTable* own, const Levels& outer, NeutralPrompts& neutrals, Notices& notices) {
   const Levels levels = outer.inside(own);
-  const TomlTable& entry = own != nullptr ? *own : *levels.find("target_class");
+  const ConfigTable& entry = own != nullptr ? *own : *levels.find("target_class");
 
   PromptPair pair = common_settings(levels);
   pair.target = levels.text("target_class", "");

@@ -17,6 +17,6 @@ struct Slider {
 
 // Expands one slider: for each neutral, for each size, the two or four pairs of docs/prompts.md. `own` is its
 // entry (nullptr: written at the outer levels), `outer` its defaults. `preserve` is not applied yet.
-Slider expand_slider(const TomlTable* own, const Levels& outer, NeutralPrompts& neutrals, Notices& notices);
+Slider expand_slider(const ConfigTable* own, const Levels& outer, NeutralPrompts& neutrals, Notices& notices);
 
 }  // namespace leco

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "config/config_table.h"
 #include "config/sample_options.h"
 #include "config/toml_reader.h"
-#include "config/toml_scan.h"
 #include "core/error.h"
 #include "core/utf8.h"
 
@@ -60,23 +60,24 @@ void set_key(SamplePrompt& prompt, const std::string& key, const OptionValue& va
     fail_in(prompt.place, fmt::format("'{}' must be {}, not {}", key, option->wanted, shown));
 }
 
-OptionValue value_of(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_floating_point()) return number->get();
-  if (const auto* whole = node.as_integer())
-    return whole->get() < 0 ? OptionValue(static_cast<double>(whole->get()))
-                            : OptionValue(static_cast<uint64_t>(whole->get()));
-  const auto* array = node.as_array();
-  if (array == nullptr) return {};
+OptionValue value_of(const ConfigNode& node) {
+  using Kind = ConfigNode::Kind;
+  const auto number_of = [](const ConfigNode& number) {
+    return number.is(Kind::kInteger) ? static_cast<double>(number.integer) : number.number;
+  };
+  if (node.is(Kind::kText)) return node.text;
+  if (node.is(Kind::kInteger) && node.integer >= 0) return static_cast<uint64_t>(node.integer);
+  if (node.is(Kind::kInteger) || node.is(Kind::kNumber)) return number_of(node);
+  if (!node.is(Kind::kList)) return {};
   std::vector<double> list;
-  for (const toml::node& element : *array) {
-    if (!element.is_number()) return {};
-    list.push_back(*element.value<double>());
+  for (const ConfigNode& element : node.list) {
+    if (!element.is(Kind::kInteger) && !element.is(Kind::kNumber)) return {};
+    list.push_back(number_of(element));
   }
   return list;
 }
 
-void set_keys(SamplePrompt& prompt, const TomlTable& table, const std::string& except) {
+void set_keys(SamplePrompt& prompt, const ConfigTable& table, const std::string& except) {
   for (const std::string& key : table.keys()) {
     if (key == except) continue;
     prompt.place = at_line(table.path(), table.line(key));
@@ -85,15 +86,15 @@ void set_keys(SamplePrompt& prompt, const TomlTable& table, const std::string& e
 }
 
 std::vector<SamplePrompt> read_toml(const std::string& path, std::string_view text) {
-  const toml::table parsed = parse_toml(path, text);
-  const TomlTable top(parsed, path, "top level", 1);
+  const ConfigNode parsed = parse_toml(path, text);
+  const ConfigTable top(parsed, {path}, "top level");
   const std::vector<std::string> known = {"prompt"};
   top.refuse_unknown(known);
   if (!top.has("prompt")) fail_in(path, "holds no prompt; write [[prompt.subset]] with a 'prompt'");
-  const TomlTable defaults = top.table("prompt");
+  const ConfigTable defaults = top.table("prompt");
   if (!defaults.has("subset")) defaults.fail("subset", "is missing: write each prompt as [[prompt.subset]]");
   std::vector<SamplePrompt> prompts;
-  for (const TomlTable& subset : defaults.tables("subset", "prompt.subset")) {
+  for (const ConfigTable& subset : defaults.tables("subset", "prompt.subset")) {
     SamplePrompt& prompt = prompts.emplace_back();
     set_keys(prompt, defaults, "subset");
     set_keys(prompt, subset, "");

@@ -9,6 +9,7 @@
 #include "config/lr_schedule_settings.h"
 #include "config/optimizer_settings.h"
 #include "config/sampler.h"
+#include "core/log.h"
 
 namespace leco {
 
@@ -108,6 +109,10 @@ struct TrainSettings {
   int64_t early_sign_every = 20;  // 0 = off
   LogSettings log;
   PreviewSettings preview;
+  // Lines for people
+  log::Level console_log_level = log::Level::kInfo;  // the least that is shown
+  std::string console_log_file;                      // instead of stderr
+  bool console_log_simple = false;                   // without time and level
 
   // The machine
   DeviceChoice device = DeviceChoice::kAuto;

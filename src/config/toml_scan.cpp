@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "config/config_node.h"
 #include "core/error.h"
 
 namespace leco {
@@ -44,7 +45,7 @@ class Scanner {
       case '[':
       case '{':
         dots_ = 0;
-        if (++depth_ > kMaxTomlDepth) refuse("lists and tables");
+        if (++depth_ > kMaxConfigDepth) refuse("lists and tables");
         break;
       case ']':
       case '}':
@@ -52,7 +53,7 @@ class Scanner {
         depth_ = std::max<int64_t>(depth_ - 1, 0);
         break;
       case '.':
-        if (++dots_ >= kMaxTomlDepth) refuse("a dotted key");
+        if (++dots_ >= kMaxConfigDepth) refuse("a dotted key");
         break;
       default:
         break;
@@ -81,7 +82,7 @@ class Scanner {
 
   [[noreturn]] void refuse(const char* what) const {
     throw_usage(fmt::format("{}, line {}: {} deeper than {} levels; no prompt or settings file needs that",
-                            path_, line_, what, kMaxTomlDepth));
+                            path_, line_, what, kMaxConfigDepth));
   }
 
   const std::string& path_;
@@ -95,10 +96,7 @@ class Scanner {
 }  // namespace
 
 void check_toml_limits(const std::string& path, std::string_view text) {
-  if (text.size() > kMaxConfigBytes) {
-    throw_usage(fmt::format("{}: {} bytes are too many for a text file of settings; the limit is {}", path,
-                            text.size(), kMaxConfigBytes));
-  }
+  check_config_bytes(path, text);
   Scanner(path, text).run();
 }
 

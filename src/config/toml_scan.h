@@ -2,17 +2,13 @@
 // hostile key of 170 KB ends the process instead of throwing.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace leco {
 
-constexpr size_t kMaxConfigBytes = 1'000'000;
-constexpr int64_t kMaxTomlDepth = 64;  // parts of one dotted key; brackets and braces inside each other
-
-// Throws a usage error when the text is longer or deeper than that. Whether it is TOML at all is left to the
-// parser.
+// Throws a usage error when the text is longer or deeper than config_node.h allows (a dotted key counts by
+// its parts). Whether it is TOML at all is left to the parser.
 void check_toml_limits(const std::string& path, std::string_view text);
 
 }  // namespace leco

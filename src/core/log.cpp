@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "core/error.h"
 
 namespace leco::log {
 namespace {
@@ -16,6 +19,16 @@ spdlog::logger& logger() {
     return made;
   }();
   return *instance;
+}
+
+std::string& rank_text() {  // "[rank 3] ", empty in a world of one
+  static std::string text;
+  return text;
+}
+
+bool& is_first() {
+  static bool first = true;
+  return first;
 }
 
 spdlog::level::level_enum to_spdlog(Level level) {
@@ -34,13 +47,32 @@ spdlog::level::level_enum to_spdlog(Level level) {
 
 }  // namespace
 
-void start(int rank, int world_size, Level level) {
+void start(int rank, int world_size) {
+  rank_text().clear();
   if (world_size > 1) {
     const std::string width = std::to_string(std::to_string(world_size - 1).size());
-    logger().set_pattern("%H:%M:%S [rank " + fmt::format(fmt::runtime("{:>" + width + "}"), rank) +
-                         "] %l: %v");
+    rank_text() = fmt::format(fmt::runtime("[rank {:>" + width + "}] "), rank);
   }
-  logger().set_level(to_spdlog(rank == 0 ? level : std::max(level, Level::kWarning)));
+  is_first() = rank == 0;
+  configure({});
+}
+
+void configure(const Console& console) {
+  const Level level = is_first() ? console.level : std::max(console.level, Level::kWarning);
+  auto stderr_sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  std::vector<spdlog::sink_ptr> sinks = {stderr_sink};
+  if (!console.file.empty() && is_first()) {
+    try {
+      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(console.file, /*truncate=*/true));
+    } catch (const spdlog::spdlog_ex& error) {
+      throw_usage(
+          fmt::format("--console_log_file={}: the file cannot be written: {}", console.file, error.what()));
+    }
+    stderr_sink->set_level(spdlog::level::err);
+  }
+  logger().sinks() = std::move(sinks);
+  logger().set_pattern(console.simple ? rank_text() + "%v" : "%H:%M:%S " + rank_text() + "%l: %v");
+  logger().set_level(to_spdlog(level));
 }
 
 void debug(const std::string& line) {

@@ -8,9 +8,19 @@ namespace leco::log {
 
 enum class Level { kDebug, kInfo, kWarning, kError };
 
-// Until this is called, the process is rank 0 of 1. Rank 0 prints every line from `level` up; the other ranks
+// Until this is called, the process is rank 0 of 1. Rank 0 prints every line from info up; the other ranks
 // print warnings and errors only, and each line of theirs carries the rank.
-void start(int rank, int world_size, Level level = Level::kInfo);
+void start(int rank, int world_size);
+
+// Which lines are shown, where and how; after start(), on every rank. `file`: rank 0 writes its lines there
+// instead of on stderr, over what the file held; errors stand on stderr as well. `simple`: without time and
+// level. Throws a usage error when the file cannot be written.
+struct Console {
+  Level level = Level::kInfo;
+  std::string file;
+  bool simple = false;
+};
+void configure(const Console& console);
 
 void debug(const std::string& line);
 void info(const std::string& line);

@@ -49,6 +49,12 @@ class BadInputTest(LecoTest):
         odd = self.write("odd.toml", SLIDER.replace("= 64", "= 500"))
         infinite = self.write("infinite.toml", SLIDER.replace("scale = 2", "scale = inf"))
         nothing = self.write("nothing.toml", "[[prompts]]\npositive = \"a\"\n")
+        twice = self.write("twice.yaml", "- target: a\n  target: b\n")
+        bomb = self.write("bomb.yaml", "a0: &a0 [x, x]\n" + "".join(
+            f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40)))
+        deep = self.write("deep.yaml", "a: " + "[" * 400000)
+        anchors = self.write("anchors.yml", "config:\n  process:\n  - type: slider\n    slider:\n"
+                             "      anchors: [{prompt: x}]\n      targets: [{target_class: a, positive: b}]\n")
         flags_file = self.write("flags.toml", "[training]\nmax_train_stepz = 3\n")
         self.check([
             ([], ["no subcommand", "train"]),
@@ -79,6 +85,10 @@ class BadInputTest(LecoTest):
             (self.flags(prompts_file=odd), ["odd.toml, line 3", "500", "multiple of 8"]),
             (self.flags(prompts_file=infinite), ["infinite.toml, line 2", "finite"]),
             (self.flags(prompts_file=nothing), ["nothing.toml", "target"]),
+            (self.flags(prompts_file=twice), ["twice.yaml, line 2", "'target' is set twice"]),
+            (self.flags(prompts_file=bomb), ["bomb.yaml, line", "100000 values"]),
+            (self.flags(prompts_file=deep), ["deep.yaml, line 1"]),
+            (self.flags(prompts_file=anchors), ["anchors.yml, line 5", "'anchors' is refused"]),
             (["train", "--config_file=/no/such"], ["no such file: '/no/such.toml'"]),
             (["train", f"--config_file={flags_file}"], ["flags.toml, line 2", "max_train_stepz", "max_train_steps"]),
         ])

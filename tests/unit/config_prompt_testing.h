@@ -25,6 +25,11 @@ inline PromptFile load(const std::string& toml, std::map<std::string, std::strin
   return load_prompt_file(kPromptPath, read_from(std::move(files)));
 }
 
+inline PromptFile load_yaml(const std::string& yaml, std::map<std::string, std::string> files = {}) {
+  files["dir/p.yaml"] = yaml;
+  return load_prompt_file("dir/p.yaml", read_from(std::move(files)));
+}
+
 // The message of the usage error, or what happened instead.
 inline std::string refusal(const std::string& toml, std::map<std::string, std::string> files = {},
                            const std::string& path = kPromptPath) {

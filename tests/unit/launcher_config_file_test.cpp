@@ -78,6 +78,8 @@ TEST(ConfigFile, NamesFileLineAndKeyOfEveryMistake) {
        "run.toml, line 1: 'optimizer_args = eps=-1': expected for eps a number of at least 0"},
       {"config_file = 'b'",
        "run.toml, line 1: 'config_file' belongs on the command line, not into a file of flags"},
+      {"output_config = true",
+       "run.toml, line 1: 'output_config' belongs on the command line, not into a file of flags"},
       {"help = true", "run.toml, line 1: 'help' belongs on the command line, not into a file of flags"},
   };
   for (const auto& [contents, message] : cases) EXPECT_EQ(config_error(contents), message);
@@ -90,6 +92,70 @@ TEST(ConfigFile, ThatWouldEndTheParserIsRefusedBefore) {
   for (int i = 0; i < 100'000; ++i) key += ".a";
   EXPECT_FALSE(config_error(key + " = 1").empty());
   EXPECT_FALSE(config_error("# " + std::string(2'000'000, 'x')).empty());
+}
+
+// The file that --output_config writes, read again.
+ParsedTrain read_back(const Words& words) {
+  Words with_output = with_required(words);
+  with_output.insert(with_output.end(), {"--config_file=run", "--output_config"});
+  const ParsedTrain first = parse_train_flags(with_output, no_file);
+  EXPECT_TRUE(first.output.has_value() && first.output->path == "run.toml");
+  return parse_train_flags(Words{"--config_file=run"}, holding(first.output->text));
+}
+
+TEST(OutputConfig, GivesTheSameSettingsWhenItIsRead) {
+  const Words words = {"--network_dim=8",
+                       "--network_alpha",
+                       ".5",
+                       "--learning_rate=1E-4",
+                       "--lr_scheduler=constant_with_warmup",
+                       "--lr_warmup_steps=10%",
+                       "--optimizer_args",
+                       "betas=0.8,0.9",
+                       "weight_decay=0.1",
+                       "--no_metadata",
+                       "--sdpa",
+                       "--seed=7",
+                       "--output_name=a \"b\" \\ größe",
+                       "--xformers",
+                       "--save_every_n_steps=0"};
+  const ParsedTrain direct = parse(words), again = read_back(words);
+  EXPECT_EQ(direct.effective, again.effective);
+  ASSERT_EQ(again.notices.size(), 1u) << "what has no effect still says so";
+  EXPECT_TRUE(contains(again.notices[0], "run.toml, line "));
+}
+
+TEST(OutputConfig, HoldsEveryKindOfFlagThatWorks) {
+  for (const Flag& flag : listed_train_flags()) {
+    if (flag.status != FlagStatus::kWorks || !flag.is_setting || flag.form.kind == ValueKind::kWords)
+      continue;
+    const std::string value = flag.form.kind == ValueKind::kSwitch ? "true"
+                              : !flag.form.choices.empty()         ? flag.form.choices.back()
+                              : flag.form.kind == ValueKind::kText ? "word"
+                                                                   : "1";
+    const Words words = {"--" + flag.name + "=" + value};
+    if (!error_of([&] { parse(words); }).empty()) continue;  // not alone, or not 1
+    EXPECT_EQ(parse(words).effective, read_back(words).effective) << flag.name;
+  }
+}
+
+TEST(OutputConfig, ChecksValuesAndLeavesOutWhatIsNoSetting) {
+  const auto output = [](const Words& words) {
+    return parse_train_flags(words, no_file).output.value().text;
+  };
+  EXPECT_EQ(output({"--config_file=a.toml", "--output_config", "--network_dim=8"}),
+            "# LoRA\nnetwork_dim = 8\n")
+      << "a file may hold a part of what a run needs, and nothing that was not given";
+  EXPECT_EQ(error_of([] { parse_train_flags(Words{"--output_config"}, no_file); }),
+            "--output_config needs --config_file=FILE, the name of the file to write");
+  EXPECT_TRUE(contains(error_of([&] {
+                         output({"--config_file=a", "--output_config", "--network_dim=0"});
+                       }),
+                       "--network_dim=0: expected"));
+  EXPECT_TRUE(contains(error_of([&] {
+                         output({"--config_file=a", "--output_config", "--seed=18446744073709551615"});
+                       }),
+                       "a TOML file holds integers up to"));
 }
 
 }  // namespace

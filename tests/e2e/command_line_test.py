@@ -1,0 +1,155 @@
+"""The command line itself: help, subcommands, bash completion, files of flags, where log lines go.
+
+usage: command_line_test.py MPIEXEC LECO
+"""
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+from leco_runs import LECO, LECO_LINE, ROOT, LecoTest, Run, environment, main
+
+COMPLETE = """
+source <("$LECO" completion bash)
+COMP_WORDS=({words}) COMP_CWORD={last}
+compopt() {{ :; }}
+_leco
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def completed(folder, *words):
+    """What bash offers for the last word, as COMP_WORDBREAKS splits the line: '=' is a word of its own."""
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = COMPLETE.format(words=quoted, last=len(words) - 1)
+    done = subprocess.run(["bash", "--norc", "-c", script], env={**environment(), "LECO": LECO}, cwd=folder,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def typed(folder, keys):
+    """The last lines of an interactive bash after the keys."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.environ.update(environment(), LECO=LECO, PS1="> ", INPUTRC="/dev/null", TERM="dumb")
+        os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+    os.write(terminal, b'source <("$LECO" completion bash); echo rea""dy\n')
+    text, end, sent = "", time.monotonic() + 30, False
+    while time.monotonic() < end and not re.search(r"^leco .*done\.\r?$", text, re.M):
+        if select.select([terminal], [], [], 0.2)[0]:
+            text += os.read(terminal, 65536).decode(errors="replace")
+        if not sent and re.search(r"^ready\s+(\x1b\S*)?> ", text, re.M):
+            os.write(terminal, keys)
+            sent = True
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return text
+
+
+class CommandLineTest(LecoTest):
+    def ok(self, *arguments, ranks=None):
+        run = Run(arguments, ranks)
+        self.assertEqual(run.status, 0, run.err)
+        return run
+
+    def test_help_of_every_command_in_80_columns(self):
+        whole = self.ok("--help").out
+        self.assertEqual(whole, self.ok("help").out)
+        commands = re.findall(r"^  (\w+) [\[\w]", whole, re.M)
+        commands = [name for name in commands if name != "leco" and name != "mpirun"]
+        for name in ("train", "plan", "inspect", "completion", "help"):
+            self.assertIn(name, commands)
+        for name in commands:
+            if name == "help":
+                continue
+            text = self.ok(name, "--help").out
+            self.assertEqual(text, self.ok("help", name).out)
+            for line in (whole + text).splitlines():
+                self.assertLessEqual(len(line), 80, f"{name}: {line}")
+
+    def test_mistyped_commands(self):
+        for words, texts in ((["trian"], ["unknown subcommand 'trian'", "did you mean 'train'"]),
+                             (["help", "pln"], ["unknown subcommand 'pln'", "did you mean 'plan'"]),
+                             (["--seed=1", "train"], ["--seed=1 stands before the subcommand", "leco train --seed=1"]),
+                             (["completion", "zsh"], ["bash"]), (["help", "train", "plan"], ["one command"])):
+            run = Run(words)
+            self.assertEqual((run.status, run.out), (2, ""))
+            self.assertEqual(len(run.errors()), 1, run.err)
+            for text in texts:
+                self.assertIn(text, run.errors()[0])
+
+    def test_bash_completes_commands_flags_values_and_files(self):
+        (self.folder / "prompts one.toml").touch()
+        (self.folder / "models").mkdir()
+        self.assertEqual(completed(self.folder, "leco", "tr"), ["train"])
+        self.assertEqual(completed(self.folder, "leco", "help", "pl"), ["plan"])
+        self.assertEqual(completed(self.folder, "leco", "completion", ""), ["bash"])
+        self.assertEqual(completed(self.folder, "leco", "train", "--max_den"), ["--max_denoising_steps="])
+        self.assertEqual(completed(self.folder, "leco", "train", "--no_met"), ["--no_metadata "])
+        self.assertEqual(completed(self.folder, "leco", "plan", "--js"), ["--json "])
+        self.assertEqual(completed(self.folder, "leco", "train", "--js"), [])
+        self.assertEqual(completed(self.folder, "leco", "train", "--wandb"), [], "what is refused is not offered")
+        values = ["shared", "independent", "antithetic"]
+        for words in (["--rollout_length", "=", ""], ["--rollout_length", "="], ["--rollout_length", ""]):
+            self.assertEqual(completed(self.folder, "leco", "train", *words), values)
+        self.assertEqual(completed(self.folder, "leco", "train", "--rollout_length", "=", "a"), ["antithetic"])
+        self.assertEqual(completed(self.folder, "leco", "train", "--rollout_length=a"), ["--rollout_length=antithetic"])
+        self.assertEqual(completed(self.folder, "leco", "train", "--prompts_file", "=", "pro"), ["prompts one.toml"])
+        self.assertEqual(completed(self.folder, "leco", "train", "--output_dir", "m"), ["models"])
+        self.assertEqual(completed(self.folder, "leco", "inspect", "m"), ["models"])
+        self.assertEqual(completed(self.folder, "leco", "train", "--seed", "=", ""), [])
+
+    def test_bash_completes_what_is_typed(self):
+        text = typed(self.folder, b"leco tra\t--rollout_len\tanti\t--no_metad\t\x01echo \"\x05\" done.\n")
+        self.assertIn("leco train --rollout_length=antithetic --no_metadata  done.", text)
+
+    def test_files_of_flags_are_written_and_read(self):
+        flags = self.arguments("out", seed=7, learning_rate="1e-3", max_train_steps=1)
+        target = self.folder / "run.toml"
+        run = self.ok(*flags, f"--config_file={target}", "--output_config")
+        self.assertEqual(run.out, f"{target}\n")
+        self.assertFalse((self.folder / "out").exists(), "nothing is trained")
+        again = Run([*flags, f"--config_file={target}", "--output_config"])
+        self.assertEqual(again.status, 2)
+        self.assertIn("exists already", again.errors()[0])
+        ask = ("plan", "--json")
+        direct = json.loads(self.ok(*ask, *flags[1:]).out)
+        read = json.loads(self.ok(*ask, f"--config_file={target}").out)
+        self.assertEqual(direct, read)
+        self.ok(*flags, f"--config_file={self.folder / 'ranks'}", "--output_config", ranks=2)
+        self.assertEqual((self.folder / "ranks.toml").read_text(), target.read_text())
+
+    def test_log_lines_go_where_they_are_asked_to(self):
+        log = self.folder / "log.txt"
+        log.write_text("old\n")
+        flags = self.arguments("out", max_train_steps=1, gradient_accumulation_steps=2, pairs_per_step=1)
+        to_file = self.ok(*flags, f"--console_log_file={log}", "--console_log_simple")
+        self.assertEqual(to_file.err, "")
+        text = log.read_text()
+        self.assertTrue(text.startswith("--gradient_accumulation_steps=2 has no effect"), text)
+        self.assertIn("\neffective settings", text)
+        warnings = self.ok(*flags, "--console_log_level=WARNING")
+        self.assertEqual([line for line in warnings.err.splitlines() if LECO_LINE.match(line) and " info: " in line], [])
+        self.assertIn(" warning: --gradient_accumulation_steps=2", warnings.err)
+        self.assertEqual(self.ok(*flags, "--console_log_level", "CRITICAL").err, "")
+        wrong = Run([*self.arguments("out", pretrained_model_name_or_path="/no/such"), f"--console_log_file={log}"])
+        self.assertEqual(wrong.status, 2)
+        self.assertIn("no such model", wrong.err, "errors stand on stderr too")
+        self.assertIn("no such model", log.read_text())
+        closed = Run([*flags, "--console_log_file=/proc/leco.log"])
+        self.assertEqual(closed.status, 2)
+        self.assertIn("--console_log_file=/proc/leco.log: the file cannot be written", closed.errors()[0])
+        ranks = self.ok(*flags, f"--console_log_file={log}", ranks=2)
+        self.assertRegex(log.read_text(), r"^\d\d:\d\d:\d\d \[rank 0\] ")
+        self.assertNotIn(" info: ", ranks.err)
+
+
+if __name__ == "__main__":
+    main()
