@@ -59,7 +59,8 @@ std::vector<Turn> turns(const Poles& poles) {
 
 }  // namespace
 
-Slider expand_slider(const ConfigTable* own, const Levels& outer, NeutralPrompts& neutrals, Notices& notices) {
+Slider expand_slider(const ConfigTable* own, const Levels& outer, NeutralPrompts& neutrals,
+                     Notices& notices) {
   const Levels levels = outer.inside(own);
   const ConfigTable& entry = own != nullptr ? *own : *levels.find("target_class");
 

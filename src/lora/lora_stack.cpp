@@ -82,6 +82,9 @@ class LoraStack::Sum final : public Adapter {
   void add_delta(Tensor& output, const Tensor& input, const AdapterPass& pass) const override {
     for (const auto& module : modules_) module->add_delta(output, input, pass);
   }
+  void append_parameters(std::vector<Tensor>& parameters) const override {
+    for (const auto& module : modules_) module->append_parameters(parameters);
+  }
   int64_t modules() const { return std::ssize(modules_); }
 
  private:

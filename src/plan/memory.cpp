@@ -133,7 +133,8 @@ MemoryEstimate estimate_memory(const ModelSizes& model, const PlanSettings& sett
   const int64_t copies = kWeightCopies * 2 * widest * widest * 9;
   MemoryEstimate estimate{
       .program = kProgram,
-      .weights = std::max(model.number_bytes * (model.unet.parameters + copies), kBytes * model.text_parameters),
+      .weights =
+          std::max(model.number_bytes * (model.unet.parameters + copies), kBytes * model.text_parameters),
       .lora = lora_bytes(model.lora_parameters, (packs + ranks - 1) / ranks) + model.optimizer_bytes};
   for (const PromptPair& pair : pairs)
     estimate.activations = std::max(estimate.activations, activation_bytes(model, settings, pair));

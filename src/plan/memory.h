@@ -22,7 +22,7 @@ struct ModelSizes {
   UNetSizes unet;
   int64_t text_parameters = 0;  // of the encoder, which is freed before the U-Net is loaded
   int64_t lora_parameters = 0;
-  int64_t optimizer_bytes = 0;  // of its state
+  int64_t optimizer_bytes = 0;     // of its state
   int64_t number_bytes = 4;        // of the U-Net's weights and activations: 4 or 2
   bool recomputes_blocks = false;  // gradient checkpointing
 };

@@ -23,9 +23,12 @@ std::string metrics_line(const StepReport& report) {
   ordered_json seconds = ordered_json::object();
   for (size_t phase = 0; phase < kPhases; ++phase)
     seconds[phase_name(static_cast<Phase>(phase))] = report.seconds[phase];
-  ordered_json line = {{"step", report.step},        {"loss", report.loss},
-                       {"lr", report.learning_rate}, {"grad_norm", report.skipped ? ordered_json() : ordered_json(report.gradient_norm)},
-                       {"seconds", seconds},         {"items", items}};
+  ordered_json line = {{"step", report.step},
+                       {"loss", report.loss},
+                       {"lr", report.learning_rate},
+                       {"grad_norm", report.skipped ? ordered_json() : ordered_json(report.gradient_norm)},
+                       {"seconds", seconds},
+                       {"items", items}};
   if (const auto& sign = report.early_sign)
     line["early_sign"] = {{"change", sign->change}, {"cosine", sign->cosine}, {"progress", sign->progress}};
   return line.dump();

@@ -10,7 +10,8 @@ namespace leco {
 
 // {"step", "loss", "lr", "grad_norm", "seconds": {"rollout", "frozen", "train", "merge", "update"},
 //  "items": [{"pair", "k", "t", "height", "width"}]}, and in some steps
-//  "early_sign": {"change", "cosine", "progress"}. Numbers are written so that they read back to the same bits.
+//  "early_sign": {"change", "cosine", "progress"}. Numbers are written so that they read back to the same
+//  bits.
 std::string metrics_line(const StepReport& report);
 
 class MetricsFile {
