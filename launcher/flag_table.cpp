@@ -8,6 +8,7 @@
 #include "launcher/flag_help.h"
 #include "launcher/idle_settings.h"
 #include "launcher/rate_checks.h"
+#include "launcher/sample_flags.h"
 
 namespace leco {
 namespace {
@@ -230,7 +231,8 @@ std::string flags_markdown() {
          "reason; *not in this version*: an error that says so. Flags of the last three kinds pass without a "
          "word when\n"
          "they are given their default, since that asks for nothing.\n" +
-         flags_as_markdown(listed_train_flags());
+         flags_as_markdown(listed_train_flags()) + "\n# Flags of `leco sample`\n" +
+         flags_as_markdown(listed_sample_flags());
 }
 
 }  // namespace leco

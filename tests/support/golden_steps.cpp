@@ -61,6 +61,19 @@ Tensor module_norms(const Training& run, bool up) {
   return at::tensor(norms, torch::kFloat64);
 }
 
+LossType loss_type_of(const std::string& name) {
+  return name == "l1"      ? LossType::kL1
+         : name == "l2"    ? LossType::kL2
+         : name == "huber" ? LossType::kHuber
+                           : LossType::kSmoothL1;
+}
+
+HuberSchedule huber_schedule_of(const std::string& name) {
+  return name == "constant"      ? HuberSchedule::kConstant
+         : name == "exponential" ? HuberSchedule::kExponential
+                                 : HuberSchedule::kSnr;
+}
+
 }  // namespace
 
 TrainSettings settings_of(const json& first, const json& changes) {
@@ -86,17 +99,9 @@ TrainSettings settings_of(const json& first, const json& changes) {
        [&](bool value) { settings.scale_v_pred_loss_like_noise_pred = value; });
   take("huber_c", [&](double value) { settings.huber_c = value; });
   take("huber_scale", [&](double value) { settings.huber_scale = value; });
-  take("loss_type", [&](const std::string& value) {
-    settings.loss_type = value == "l1"      ? LossType::kL1
-                         : value == "l2"    ? LossType::kL2
-                         : value == "huber" ? LossType::kHuber
-                                            : LossType::kSmoothL1;
-  });
-  take("huber_schedule", [&](const std::string& value) {
-    settings.huber_schedule = value == "constant"      ? HuberSchedule::kConstant
-                              : value == "exponential" ? HuberSchedule::kExponential
-                                                       : HuberSchedule::kSnr;
-  });
+  take("loss_type", [&](const std::string& value) { settings.loss_type = loss_type_of(value); });
+  take("huber_schedule",
+       [&](const std::string& value) { settings.huber_schedule = huber_schedule_of(value); });
   take("network_dim", [&](int64_t value) { settings.network_dim = value; });
   take("network_alpha", [&](double value) { settings.network_alpha = value; });
   take("network_dropout", [&](double value) { settings.network_dropout = value; });
