@@ -11,6 +11,12 @@ using torch::Tensor;
 
 namespace {
 
+LossType loss_type_of(const std::string& name) {
+  if (name == "l1") return LossType::kL1;
+  if (name == "l2") return LossType::kL2;
+  return name == "huber" ? LossType::kHuber : LossType::kSmoothL1;
+}
+
 BlockWeights weights_of(const json& given) {
   BlockWeights weights;
   if (given.is_array()) {
@@ -131,12 +137,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
        [&](bool value) { settings.scale_v_pred_loss_like_noise_pred = value; });
   take("huber_c", [&](double value) { settings.huber_c = value; });
   take("huber_scale", [&](double value) { settings.huber_scale = value; });
-  take("loss_type", [&](const std::string& value) {
-    settings.loss_type = value == "l1"      ? LossType::kL1
-                         : value == "l2"    ? LossType::kL2
-                         : value == "huber" ? LossType::kHuber
-                                            : LossType::kSmoothL1;
-  });
+  take("loss_type", [&](const std::string& value) { settings.loss_type = loss_type_of(value); });
   take("huber_schedule", [&](const std::string& value) {
     settings.huber_schedule = value == "constant"      ? HuberSchedule::kConstant
                               : value == "exponential" ? HuberSchedule::kExponential
