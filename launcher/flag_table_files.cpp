@@ -132,7 +132,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
   group.works_aside("save_every_n_steps", interval_form(settings.save_every_n_steps),
                     "also saves the LoRA every N steps; 0 is off");
   group.works_aside(
-      "save_last_n_steps", save_interval_form(settings.save_last_n_steps),
+      "save_last_n_steps", interval_form(settings.save_last_n_steps),
       "when a file of --save_every_n_steps is saved, this run's files more than N steps older are "
       "removed; 0 is off");
   group.refused("save_every_n_epochs", unbound_form(ValueKind::kInteger),

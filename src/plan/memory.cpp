@@ -122,7 +122,7 @@ int64_t recomputed_graph_numbers(const UNetSizes& unet, const Resolution& resolu
     numbers += unet.layers_per_block * outside(channels, depth) * area[level];
     numbers += (unet.layers_per_block + 1) * (channels + outside(channels, depth)) * area[level];
     if (level > 0) numbers += channels * area[level - 1];
-    largest = std::max({largest, resnet_numbers(joined, channels) * area[level],
+    largest = std::max({largest, resnet_numbers(unet, joined, channels) * area[level],
                         depth == 0 ? 0 : kNumbersPerToken * channels * area[level]});
   }
   return numbers + largest;
