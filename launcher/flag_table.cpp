@@ -7,6 +7,7 @@
 #include "launcher/flag_groups.h"
 #include "launcher/flag_help.h"
 #include "launcher/idle_settings.h"
+#include "launcher/network_args.h"
 #include "launcher/rate_checks.h"
 #include "launcher/sample_flags.h"
 
@@ -64,6 +65,17 @@ void parse_into(ParsedTrain& parsed, std::vector<Flag> table, std::span<const st
 void check_and_finish(ParsedTrain& parsed, bool for_training) {
   const TrainSettings& settings = parsed.settings;
   validate(settings, for_training);
+  for (const std::string& notice : network_notices(settings)) parsed.notices.push_back(notice);
+  if (settings.save_model_as != SaveFormat::kSafetensors && !settings.no_metadata)
+    parsed.notices.push_back(
+        "--save_model_as: a .ckpt or .pt file has no place for metadata; what the LoRA was trained with "
+        "stands in "
+        "the run.json beside it");
+  if (settings.save_last_n_steps && !settings.save_every_n_steps)
+    parsed.notices.push_back(
+        fmt::format("--save_last_n_steps={} has no effect here: without --save_every_n_steps there are no "
+                    "files to remove",
+                    *settings.save_last_n_steps));
   if (settings.pairs_per_step && settings.gradient_accumulation_steps != 1) {
     parsed.notices.push_back(
         fmt::format("--gradient_accumulation_steps={} has no effect here: --pairs_per_step={} "
@@ -166,6 +178,7 @@ void validate(const TrainSettings& settings, bool for_training) {
   check_name("log_prefix", settings.log.prefix);
   check_name("log_tracker_name", settings.log.tracker_name);
   check_rates(settings);
+  validate_network(settings);
   const auto require_type = [&](bool given, const char* flag, MixedPrecision type, const char* word) {
     if (given && settings.mixed_precision != type)
       throw_usage(fmt::format("--{}: the LoRA computes in the U-Net's type, so it needs --mixed_precision={}",
@@ -173,9 +186,12 @@ void validate(const TrainSettings& settings, bool for_training) {
   };
   require_type(settings.full_fp16, "full_fp16", MixedPrecision::kFloat16, "fp16");
   require_type(settings.full_bf16, "full_bf16", MixedPrecision::kBFloat16, "bf16");
-  if (settings.no_metadata && !settings.training_comment.empty()) {
+  if (!settings.training_comment.empty() &&
+      (settings.no_metadata || settings.save_model_as != SaveFormat::kSafetensors)) {
     throw_usage(
-        "--training_comment is stored in the metadata, and --no_metadata writes none; leave one of them out");
+        fmt::format("--training_comment is stored in the metadata, and {} writes none; leave one of "
+                    "them out",
+                    settings.no_metadata ? "--no_metadata" : "--save_model_as=ckpt or pt"));
   }
 }
 

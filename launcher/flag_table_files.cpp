@@ -119,8 +119,11 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
                     "required: the folder for the LoRA and the files beside it; made where it is missing");
   group.works_aside("output_name", text_form(settings.output_name, "NAME"),
                     "what the files' names start with");
-  group.works("save_model_as", only_form(ValueKind::kText, "safetensors", {"ckpt", "pt"}),
-              "the kind of LoRA file");
+  group.works("save_model_as",
+              choice_form(settings.save_model_as, {{"safetensors", SaveFormat::kSafetensors},
+                                                   {"ckpt", SaveFormat::kCkpt},
+                                                   {"pt", SaveFormat::kPt}}),
+              "the kind of LoRA file; ckpt and pt are torch's, without metadata");
   group.works("save_precision",
               choice_form(settings.save_precision, {{"float", SavePrecision::kFloat32},
                                                     {"fp16", SavePrecision::kFloat16},
@@ -128,14 +131,16 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
               "the type of the file's weights; while training they are float32");
   group.works_aside("save_every_n_steps", interval_form(settings.save_every_n_steps),
                     "also saves the LoRA every N steps; 0 is off");
-  group.later("save_last_n_steps", unbound_form(ValueKind::kInteger), "files older than N steps are removed",
-              "all files are kept");
+  group.works_aside(
+      "save_last_n_steps", interval_form(settings.save_last_n_steps),
+      "when a file of --save_every_n_steps is saved, this run's files more than N steps older are "
+      "removed; 0 is off");
   group.refused("save_every_n_epochs", unbound_form(ValueKind::kInteger),
                 kNoEpochs + "use --save_every_n_steps");
   group.refused("save_n_epoch_ratio", unbound_form(ValueKind::kInteger),
                 kNoEpochs + "use --save_every_n_steps");
   group.refused("save_last_n_epochs", unbound_form(ValueKind::kInteger),
-                kNoEpochs + "--save_last_n_steps will come");
+                kNoEpochs + "use --save_last_n_steps");
   group.works_aside("no_metadata", switch_form(settings.no_metadata),
                     "writes no metadata into the LoRA file");
   group.works_aside("training_comment", text_form(settings.training_comment, "TEXT"),

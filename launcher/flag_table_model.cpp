@@ -1,5 +1,6 @@
 // Rows of the flag table: the model, the prompts and rollout, the LoRA.
 #include "launcher/flag_groups.h"
+#include "launcher/network_args.h"
 
 namespace leco {
 namespace {
@@ -72,21 +73,24 @@ void add_model_flags(TrainSettings& settings, std::vector<Flag>& table) {
               "the LoRA is scaled by alpha / rank; half the rank is usual; 0 takes the rank");
   group.works("network_dropout", number_form(settings.network_dropout, {.lowest = 0, .below = 1}),
               "the share of lora_down's outputs that the trained prediction drops");
-  group.works_aside(
-      "network_weights", text_form(settings.network_weights, "FILE"),
-      "a LoRA file (.safetensors, or torch's .pt and .ckpt) to start from; its rank must be network_dim");
+  group.works_aside("network_weights", text_form(settings.network_weights, "FILE"),
+                    "a LoRA file (.safetensors, or torch's .pt and .ckpt) to start from; it must have this "
+                    "run's modules, ranks "
+                    "and alphas, or dim_from_weights takes them from it");
   group.works("network_train_unet_only",
               always_on_form("LECO compares predictions of the U-Net, so only the U-Net is ever trained"),
               "always so: LECO trains the U-Net alone");
   group.refused(
       "network_train_text_encoder_only", unbound_form(ValueKind::kSwitch),
       "LECO compares predictions of the U-Net, so the text encoder cannot be trained; leave the flag out");
-  group.later("dim_from_weights", unbound_form(ValueKind::kSwitch), "takes the rank from network_weights",
-              "give the file's rank with --network_dim");
-  group.later(
-      "network_args", unbound_form(ValueKind::kWords, "", "NAME=VALUE …"),
-      "further settings of the network: dropout kinds, convolutions, ranks and rates by block, train_method",
-      "--network_dim, --network_alpha and --network_dropout are");
+  group.works("dim_from_weights", switch_form(settings.dim_from_weights),
+              "takes the modules, their ranks and alphas from network_weights");
+  group.works(
+      "network_args", network_args_form(settings),
+      "further settings of the network, explained in docs/lora.md: dropout, rank_dropout, module_dropout, "
+      "conv_dim, conv_alpha, block_dims, block_alphas, conv_block_dims, conv_block_alphas, "
+      "down_lr_weight, mid_lr_weight, up_lr_weight, block_lr_zero_threshold, loraplus_lr_ratio, "
+      "loraplus_unet_lr_ratio, train_method");
 }
 
 }  // namespace leco

@@ -48,6 +48,13 @@ std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource&
   return model;
 }
 
+std::vector<ChosenLayer> lora_layers(const TrainSettings& settings, UNet& unet, FileSource& files) {
+  if (settings.dim_from_weights)
+    return layers_of_file(unet, files.open_weights(settings.network_weights), settings.network_args);
+  return choose_layers(
+      unet, {.rank = settings.network_dim, .alpha = settings.network_alpha, .args = settings.network_args});
+}
+
 TextSettings text_settings(const TrainSettings& settings, Family family) {
   using enum TextSettings::Kind;
   return {.kind = family == Family::kSdxl  ? kSdxl
@@ -69,6 +76,8 @@ std::vector<std::string> model_notices(const TrainSettings& settings, const std:
     notices.push_back(
         "the noise schedule ends in pure noise (zero_terminal_snr): made for models that predict v, and this "
         "one predicts noise");
+  for (const std::string& notice : block_weight_notices(settings.network_args, family))
+    notices.push_back(notice);
   const auto crops = std::ranges::count_if(pairs, &PromptPair::dynamic_crops);
   if (family != Family::kSdxl && crops > 0)
     notices.push_back(fmt::format(

@@ -6,6 +6,7 @@
 
 #include "config/prompt_pair.h"
 #include "config/settings.h"
+#include "lora/layer_choice.h"
 #include "pipeline/base_model.h"
 #include "text/prompt_embeddings.h"
 
@@ -17,6 +18,9 @@ std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource&
 
 // The folder or file that such a name stands for; the name itself where it is none of these.
 std::string find_model(const std::string& name, FileSource& files);
+
+// The layers that get LoRA modules: what the settings say, or with --dim_from_weights the file. Collective.
+std::vector<ChosenLayer> lora_layers(const TrainSettings& settings, UNet& unet, FileSource& files);
 
 TextSettings text_settings(const TrainSettings& settings, Family family);
 

@@ -1,6 +1,7 @@
 // `leco plan`: what a training would do, without doing it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "config/prompt_file.h"
@@ -33,16 +34,21 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
   const std::unique_ptr<BaseModel> model = open_model(settings, files);
   for (const std::string& notice : model_notices(settings, report.pairs, *model)) log::warning(notice);
   const std::unique_ptr<UNet> unet = model->load_unet({.device = torch::kMeta});
-  LoraNetwork network(*unet, {.rank = settings.network_dim, .alpha = settings.alpha()}, kExampleSeed);
+  LoraNetwork network(*unet, lora_layers(settings, *unet, files), kExampleSeed);
   if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
   report.modules.emplace();
-  for (const auto& module : network.modules()) report.modules->push_back(module->site().layer->name());
+  for (const auto& module : network.modules()) {
+    report.modules->push_back(module->site().layer->name());
+    report.ranks_of_modules.push_back(module->site().rank);
+  }
 
   ModelSizes sizes{.unet = sizes_of(model->unet_config()),
                    .lora_parameters = network.weights().numel(),
                    .optimizer_bytes = optimizer_state_bytes(settings.optimizer, network.segments()),
                    .number_bytes = settings.mixed_precision == MixedPrecision::kNo ? 4 : 2,
                    .recomputes_blocks = settings.gradient_checkpointing};
+  sizes.unet.adapts_convolutions = std::ranges::any_of(
+      *report.modules, [](const std::string& name) { return name.find(".resnets.") != std::string::npos; });
   sizes.unet.parameters = model->open_unet(Contents::kOutline).numbers_left();
   for (const TextEncoderSource& encoder : model->open_text_encoders(Contents::kOutline))
     sizes.text_parameters += encoder.weights.numbers_left();

@@ -51,8 +51,23 @@ void Reporter::after_step(const StepReport& report) {
     const KeptWeights kept = trainer_.kept_weights();
     written_.push_back(save_lora(trainer_.network(), provenance_, report.step));
   }
+  if (!last) step_files_.emplace_back(report.step, written_.back());
   progress_.interrupt();
   log::info(fmt::format("saved {}", written_.back()));
+  if (!last) remove_old_files(report.step);
+}
+
+// As sd-scripts: the finished LoRA and the files of the last N steps before this one stay.
+void Reporter::remove_old_files(int64_t step) {
+  if (!settings().save_last_n_steps) return;
+  while (!step_files_.empty() && step_files_.front().first < step - *settings().save_last_n_steps) {
+    std::error_code failure;
+    std::filesystem::remove(step_files_.front().second, failure);
+    if (failure)
+      log::warning(fmt::format("'{}' was to be removed: {}", step_files_.front().second, failure.message()));
+    std::erase(written_, step_files_.front().second);
+    step_files_.pop_front();
+  }
 }
 
 void Reporter::after_previews(const Previews::Drawn& drawn) {

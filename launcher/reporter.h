@@ -1,6 +1,7 @@
 // Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, previews.
 #pragma once
 
+#include <deque>
 #include <future>
 #include <optional>
 #include <string>
@@ -31,8 +32,10 @@ class Reporter {
 
   void after_step(const StepReport& report);
   void after_previews(const Previews::Drawn& drawn);
-  void after_growth(const std::string& path);                           // empty: nothing was drawn
-  const std::vector<std::string>& written() const { return written_; }  // LoRA files in order, and the growth
+  void after_growth(const std::string& path);  // empty: nothing was drawn
+  const std::vector<std::string>& written() const {
+    return written_;
+  }  // LoRA files that are there, and the growth
 
  private:
   const TrainSettings& settings() const { return provenance_.settings; }
@@ -45,7 +48,10 @@ class Reporter {
   std::optional<EventLog> events_;
   EarlySignJudge judge_;
   ProgressLine progress_;
+  void remove_old_files(int64_t step);
+
   std::vector<std::string> written_;
+  std::deque<std::pair<int64_t, std::string>> step_files_;  // of steps before the last
 };
 
 }  // namespace leco

@@ -29,16 +29,11 @@
 namespace leco {
 namespace {
 
-LoraNetwork::Shape lora_shape(const TrainSettings& settings) {
-  return {.rank = settings.network_dim, .alpha = settings.alpha()};
-}
-
 // Names and shapes of all weights: a file that does not fit is refused in no time.
 void check_weights(const TrainSettings& settings, const BaseModel& model, FileSource& files) {
   const std::unique_ptr<UNet> outline = model.load_unet({.device = torch::kMeta});
-  if (settings.network_weights.empty()) return;
-  LoraNetwork network(*outline, lora_shape(settings), /*seed=*/0);
-  load_lora(network, files.open_weights(settings.network_weights));
+  LoraNetwork network(*outline, lora_layers(settings, *outline, files), /*seed=*/0);
+  if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
 }
 
 std::vector<std::string> prompts_of(const std::vector<PromptPair>& pairs) {
@@ -149,7 +144,7 @@ std::optional<Previews> make_previews(const TrainJob& job, const UNet& unet, Wor
 
 void run(const TrainJob& job, World& world, FileSource& files) {
   const std::unique_ptr<UNet> unet = job.model->load_unet(placement_of(job.settings, job.device));
-  LoraNetwork network(*unet, lora_shape(job.settings), *job.settings.seed);
+  LoraNetwork network(*unet, lora_layers(job.settings, *unet, files), *job.settings.seed);
   if (!job.settings.network_weights.empty())
     load_lora(network, files.open_weights(job.settings.network_weights));
   log::info(

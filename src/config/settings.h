@@ -7,12 +7,14 @@
 #include <string>
 
 #include "config/lr_schedule_settings.h"
+#include "config/network_args.h"
 #include "config/optimizer_settings.h"
 #include "config/sampler.h"
 #include "core/log.h"
 
 namespace leco {
 
+enum class SaveFormat { kSafetensors, kCkpt, kPt };
 enum class SavePrecision { kFloat32, kFloat16, kBFloat16 };
 enum class PairOrder { kShuffle, kRandom };
 enum class RolloutLength { kShared, kIndependent, kAntithetic };
@@ -65,7 +67,9 @@ struct TrainSettings {
   int64_t network_dim = 4;       // rank r
   double network_alpha = 1.0;    // alpha; 0 means r
   double network_dropout = 0.0;  // neuron dropout, 0 = off
-  std::string network_weights;   // a LoRA file to start from; empty = a fresh one
+  NetworkArgs network_args;
+  std::string network_weights;    // a LoRA file to start from; empty = a fresh one
+  bool dim_from_weights = false;  // modules, ranks and alphas are the file's
 
   // Training
   LossType loss_type = LossType::kL2;
@@ -92,8 +96,10 @@ struct TrainSettings {
   // Output
   std::string output_dir;
   std::string output_name = "last";
+  SaveFormat save_model_as = SaveFormat::kSafetensors;
   SavePrecision save_precision = SavePrecision::kFloat32;
   std::optional<int64_t> save_every_n_steps;
+  std::optional<int64_t> save_last_n_steps;  // older step files are removed; absent: all are kept
   bool no_metadata = false;
   std::string training_comment;
 

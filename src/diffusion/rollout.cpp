@@ -35,19 +35,18 @@ class StepTimes {
     for (int64_t i = 0; i < batch.stops.front().back(); ++i) timesteps.push_back(sampler.timestep(i));
     features_ = unet.embed_time(at::tensor(timesteps, torch::kInt64), added_ ? &*batch.added : nullptr);
     if (!added_) return;
-    for (Tensor& rows : features_) {  // (steps·halves·G, channels), to those of each sample, by step and half
-      rows = rows.repeat_interleave(samples_, 0);
-      rows = rows.view({std::ssize(timesteps), halves_, -1, rows.size(1)});
-    }
+    // (steps·halves·G, channels), to those of each sample, by step and half
+    features_ = map_rows(features_, [&](const Tensor& rows) {
+      return rows.repeat_interleave(samples_, 0).view({std::ssize(timesteps), halves_, -1, rows.size(1)});
+    });
   }
 
   // Of step i while the first `items` items are rolling: one row for all samples, or with added conditioning
   // one for each.
   TimeFeatures of_step(int64_t i, int64_t items) const {
     if (!added_) return time_row(features_, i);
-    TimeFeatures step;
-    for (const Tensor& rows : features_) step.push_back(rows[i].narrow(1, 0, items * samples_).flatten(0, 1));
-    return step;
+    return map_rows(features_,
+                    [&](const Tensor& rows) { return rows[i].narrow(1, 0, items * samples_).flatten(0, 1); });
   }
 
  private:

@@ -42,6 +42,19 @@ struct RaiseFunction : torch::autograd::Function<RaiseFunction> {
   }
 };
 
+// The type that a LoRA on pictures of this one computes in. PyTorch has no convolution of float16 on the CPU
+// that is worth the name: there values are rounded to it and products are not.
+torch::ScalarType product_type(const Tensor& pictures, bool in_their_type) {
+  const bool float16_on_cpu = pictures.is_cpu() && pictures.scalar_type() == torch::kFloat16;
+  return in_their_type && !float16_on_cpu ? pictures.scalar_type() : torch::kFloat32;
+}
+
+// As a weight of the type: with `in_their_type` rounded to the pictures'.
+Tensor kernel_of(const Tensor& weight, const Tensor& pictures, bool in_their_type) {
+  const Tensor rounded = in_their_type ? weight.to(pictures.scalar_type()) : weight;
+  return rounded.to(product_type(pictures, in_their_type));
+}
+
 }  // namespace
 
 Tensor lower(const Tensor& input, const Tensor& down, bool in_input_type) {
@@ -60,6 +73,24 @@ void raise(Tensor& output, const Tensor& low, const Tensor& up, double scale, bo
   } else {
     output = RaiseFunction::apply(output, low, up, scale);
   }
+}
+
+Tensor lower_pictures(const Tensor& input, const Tensor& down, const LayerShape& shape, bool in_input_type) {
+  const Tensor kernel =
+      kernel_of(down, input, in_input_type).view({down.size(0), shape.in, shape.kernel, shape.kernel});
+  const Tensor low = at::conv2d(input.to(product_type(input, in_input_type)), kernel, /*bias=*/{},
+                                shape.stride, shape.kernel / 2);
+  return in_input_type ? low.to(input.scalar_type()) : low;
+}
+
+void raise_pictures(Tensor& output, const Tensor& low, const Tensor& up, double scale, bool in_output_type) {
+  const auto type = output.scalar_type();
+  const Tensor kernel = kernel_of(up, output, in_output_type).view({up.size(0), up.size(1), 1, 1});
+  const Tensor delta = at::conv2d(low.to(product_type(output, in_output_type)), kernel);
+  if (type == torch::kFloat32 || in_output_type)
+    output.add_(delta.to(type), scale);
+  else
+    output = output.to(torch::kFloat32).add_(delta, scale).to(type);
 }
 
 }  // namespace leco

@@ -8,6 +8,8 @@
 
 #include <torch/types.h>
 
+#include "model/adapter.h"
+
 namespace leco {
 
 // input·downᵀ: input (rows, in) of any type, down (rank, in) float32. Returns (rows, rank): float32, or with
@@ -18,5 +20,12 @@ torch::Tensor lower(const torch::Tensor& input, const torch::Tensor& down, bool 
 // rank) float32. In float32 and one rounding; with `in_output_type` in the output's type.
 void raise(torch::Tensor& output, const torch::Tensor& low, const torch::Tensor& up, double scale,
            bool in_output_type);
+
+// The same two on pictures: input (B, in, H, W), down (rank, in, k, k), or (rank, in) where k = 1, as a
+// convolution of the layer's kernel, stride and padding; low (B, rank, H', W'), up as one of 1×1.
+torch::Tensor lower_pictures(const torch::Tensor& input, const torch::Tensor& down, const LayerShape& shape,
+                             bool in_input_type);
+void raise_pictures(torch::Tensor& output, const torch::Tensor& low, const torch::Tensor& up, double scale,
+                    bool in_output_type);
 
 }  // namespace leco

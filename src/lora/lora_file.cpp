@@ -10,18 +10,36 @@ namespace {
 using torch::Tensor;
 using Shape = std::vector<int64_t>;
 
-Shape file_shape(const LoraModule& module, const Tensor& matrix) {
-  Shape shape = matrix.sizes().vec();
-  if (module.is_convolution()) shape.insert(shape.end(), {1, 1});
+constexpr const char* kTakeFromFile = "--dim_from_weights takes modules, ranks and alphas from the file";
+
+Shape file_shape(const LoraModule& module, const Tensor& weight) {
+  Shape shape = weight.sizes().vec();
+  if (module.is_convolution() && shape.size() == 2) shape.insert(shape.end(), {1, 1});
   return shape;
+}
+
+// The setting that gave the module its rank, or with "alpha" its alpha.
+std::string setting_of(const LoraModule& module, std::string_view kind) {
+  const bool wide = module.site().layer->shape().kernel > 1;
+  return wide ? fmt::format("conv_{} in --network_args", kind) : fmt::format("--network_{}", kind);
 }
 
 void check_rank(const StateDict& weights, const LoraModule& module) {
   const TensorInfo* down = weights.find(module.file_name() + ".lora_down.weight");
-  if (down && !down->shape.empty() && down->shape[0] != module.site().rank)
-    throw_usage(
-        fmt::format("'{}' has rank {}, this run --network_dim={}; give --network_dim={} to go on from it",
-                    weights.origin(), down->shape[0], module.site().rank, down->shape[0]));
+  if (!down)
+    throw_usage(fmt::format("'{}' has no tensor '{}.lora_down.weight', which this run trains; {}",
+                            weights.origin(), module.file_name(), kTakeFromFile));
+  if (!down->shape.empty() && down->shape[0] != module.site().rank)
+    throw_usage(fmt::format("'{}' has rank {} at '{}', this run {}={}; {}", weights.origin(), down->shape[0],
+                            module.file_name(), setting_of(module, "dim"), module.site().rank,
+                            kTakeFromFile));
+}
+
+void check_alpha(const StateDict& weights, const LoraModule& module, double alpha) {
+  const double ours = module.site().alpha;
+  if (std::abs(alpha - ours) > 1e-3 * std::abs(ours))  // the file may be in fp16
+    throw_usage(fmt::format("'{}' has alpha {} at '{}', this run {}={}; {}", weights.origin(), alpha,
+                            module.file_name(), setting_of(module, "alpha"), ours, kTakeFromFile));
 }
 
 double take_alpha(StateDict& weights, const LoraModule& module) {
@@ -54,16 +72,11 @@ void load_lora(LoraNetwork& network, StateDict weights) {
          {std::pair{".lora_down.weight", module->down()}, {".lora_up.weight", module->up()}})
       matrix.copy_(weights.take_weight(module->file_name() + leaf, file_shape(*module, matrix))
                        .reshape(matrix.sizes()));
-    const double alpha = take_alpha(weights, *module);
-    if (std::abs(alpha - module->site().alpha) >
-        1e-3 * std::abs(module->site().alpha))  // the file may be in fp16
-      throw_usage(fmt::format(
-          "'{}' has alpha {}, this run --network_alpha={}; give --network_alpha={} to go on from it",
-          weights.origin(), alpha, module->site().alpha, alpha));
+    check_alpha(weights, *module, take_alpha(weights, *module));
   }
   if (const auto left = weights.left(); !left.empty())
-    throw_usage(fmt::format("'{}' holds {} tensors that this network has no module for, first '{}'",
-                            weights.origin(), left.size(), left[0]));
+    throw_usage(fmt::format("'{}' holds {} tensors that this network has no module for, first '{}'; {}",
+                            weights.origin(), left.size(), left[0], kTakeFromFile));
 }
 
 }  // namespace leco

@@ -7,7 +7,7 @@
 
 namespace leco {
 
-// On the CPU, in the type; convolutions as (rank, in, 1, 1) and (out, rank, 1, 1); alpha a scalar.
+// On the CPU, in the type; convolutions as (rank, in, k, k) and (out, rank, 1, 1); alpha a scalar.
 NamedTensors lora_tensors(const LoraNetwork& network, torch::ScalarType dtype);
 
 // Replaces the network's weights by a file's. Throws a usage error when the file holds other modules, another

@@ -6,26 +6,24 @@
 #include <vector>
 
 #include "config/weight_segment.h"
+#include "lora/layer_choice.h"
 #include "lora/lora_module.h"
-#include "model/unet.h"
 
 namespace leco {
 
 class LoraNetwork {
  public:
-  struct Shape {
-    int64_t rank = 4;
-    double alpha = 1.0;
-  };
-  // Attaches a module to every linear layer of the U-Net's transformers (192 in SD 1.x). Fresh weights by the
-  // random contract (SPEC section 2): down = (2u − 1)/sqrt(fan_in), purpose 9, sub = module index; up = 0.
-  LoraNetwork(UNet& unet, Shape shape, uint64_t seed);
+  using Shape = LoraShape;
+  // Attaches a module to every chosen layer. Fresh weights by the random contract (SPEC section 2): down =
+  // (2u − 1)/sqrt(fan_in), purpose 9, sub = module index; up = 0.
+  LoraNetwork(UNet& unet, const std::vector<ChosenLayer>& layers, uint64_t seed);
+  LoraNetwork(UNet& unet, const Shape& shape, uint64_t seed)
+      : LoraNetwork(unet, choose_layers(unet, shape), seed) {}
   ~LoraNetwork();  // detaches
   LoraNetwork(const LoraNetwork&) = delete;
   LoraNetwork& operator=(const LoraNetwork&) = delete;
 
   const std::vector<std::unique_ptr<LoraModule>>& modules() const { return modules_; }
-  const Shape& shape() const { return shape_; }
 
   // (n), module by module: down, then up, row-major. The modules' tensors are views of it.
   torch::Tensor& weights() { return weights_; }
@@ -37,9 +35,8 @@ class LoraNetwork {
 
  private:
   void add_segments(const LoraModule& module, int64_t offset);
-  torch::Tensor leaf(int64_t offset, int64_t rows, int64_t columns);
-  Shape shape_;
-  std::vector<Linear*> layers_;
+  torch::Tensor leaf(int64_t offset, const std::vector<int64_t>& shape);
+  std::vector<AdaptedLayer*> layers_;
   torch::Tensor weights_, gradients_;
   std::vector<WeightSegment> segments_;
   std::vector<std::unique_ptr<LoraModule>> modules_;

@@ -40,7 +40,8 @@ std::optional<std::string> module_in(const StateDict& weights, const std::string
 }
 
 // Sizes that make a LoRA one for another model, in one line: a missing tensor would say less.
-void check_features(const StateDict& weights, const std::string& module, const Linear& layer, Family family) {
+void check_features(const StateDict& weights, const std::string& module, const AdaptedLayer& layer,
+                    Family family) {
   const auto features = [&](std::string_view leaf, size_t dimension) {
     const TensorInfo* info = weights.find(with(module, leaf));
     return info && info->shape.size() > dimension ? info->shape[dimension] : 0;
@@ -52,11 +53,10 @@ void check_features(const StateDict& weights, const std::string& module, const L
       weights.origin(), module, in, out, family_name(family), layer.shape().in, layer.shape().out));
 }
 
-Tensor take_matrix(StateDict& weights, const std::string& name, bool convolution,
-                   std::array<int64_t, 2> shape) {
-  std::vector<int64_t> stored(shape.begin(), shape.end());
-  if (convolution) stored.insert(stored.end(), {1, 1});
-  return weights.take_weight(name, stored).to(torch::kFloat32).reshape(shape);
+// `stored` as in the file; given as LoraModule takes it: a 1×1 kernel as a matrix.
+Tensor take_float(StateDict& weights, const std::string& name, const std::vector<int64_t>& stored) {
+  const Tensor weight = weights.take_weight(name, stored).to(torch::kFloat32);
+  return stored.size() == 4 && stored[2] == 1 ? weight.flatten(1) : weight;
 }
 
 double take_alpha(StateDict& weights, const std::string& module, int64_t rank) {
@@ -102,17 +102,17 @@ void LoraStack::add(StateDict weights, double strength) {
   const std::vector<std::string> names = weights.left(), modules = modules_of(weights);
   if (modules.empty()) throw_no_lora(weights, names);
   int64_t index = 0;
-  for (Linear* layer : unet_.transformer_linears()) {
+  for (AdaptedLayer* layer : unet_.layers()) {
     const auto module = module_in(weights, layer->name(), unet_.config());
     if (!module) continue;
     check_features(weights, *module, *layer, family);
     const int64_t rank = weights.find(with(*module, kDown))->shape[0];
-    const bool convolution = layer->shape().stored == Linear::Stored::kConv1x1;
-    const auto take = [&](std::string_view leaf, std::array<int64_t, 2> shape) {
-      return to_device(take_matrix(weights, with(*module, leaf), convolution, shape),
-                       unet_.placement().device);
+    const LayerShape& shape = layer->shape();
+    const auto take = [&](std::string_view leaf, std::vector<int64_t> stored, int64_t kernel) {
+      if (shape.convolution) stored.insert(stored.end(), 2, kernel);
+      return to_device(take_float(weights, with(*module, leaf), stored), unet_.placement().device);
     };
-    Tensor down = take(kDown, {rank, layer->shape().in}), up = take(kUp, {layer->shape().out, rank});
+    Tensor down = take(kDown, {rank, shape.in}, shape.kernel), up = take(kUp, {shape.out, rank}, 1);
     std::unique_ptr<Sum>& sum = sums_[layer];
     if (!sum) sum = std::make_unique<Sum>();
     sum->add({.index = index++,

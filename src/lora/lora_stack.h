@@ -29,7 +29,7 @@ class LoraStack {
  private:
   class Sum;  // the adapters of one layer
   UNet& unet_;
-  std::map<Linear*, std::unique_ptr<Sum>> sums_;
+  std::map<AdaptedLayer*, std::unique_ptr<Sum>> sums_;
 };
 
 }  // namespace leco

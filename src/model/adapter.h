@@ -5,6 +5,8 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace leco {
@@ -32,12 +34,43 @@ AdapterPass adapters_on(const std::vector<double>& multipliers, torch::Device de
 class Adapter {
  public:
   virtual ~Adapter() = default;
-  // output += m·(alpha/rank)·up(down(input)), in place. input (B·L, in), output (B·L, out), rows in sample
-  // order.
+  // output += m·(alpha/rank)·up(down(input)), in place. Samples are in order. A layer that computes a matrix
+  // product gives rows, (B·L, in) and (B·L, out); a convolution of pictures (B, in, H, W) and (B, out, H',
+  // W').
   virtual void add_delta(torch::Tensor& output, const torch::Tensor& input,
                          const AdapterPass& pass) const = 0;
   // Appends its trained tensors.
   virtual void append_parameters(std::vector<torch::Tensor>& parameters) const = 0;
+};
+
+struct LayerShape {
+  int64_t in, out;
+  int64_t kernel = 1, stride = 1;  // of a convolution; it pads with kernel/2 zeros
+  bool bias = true;
+  bool convolution = false;  // checkpoints and LoRA files shape its weight (out, in, k, k), else (out, in)
+};
+
+// A layer with frozen weights and an adapter slot.
+class AdaptedLayer {
+ public:
+  AdaptedLayer(std::string name, LayerShape shape) : name_(std::move(name)), shape_(shape) {}
+
+  const std::string& name() const { return name_; }  // as in Diffusers' named_modules()
+  const LayerShape& shape() const { return shape_; }
+  void attach(const Adapter* adapter) { adapter_ = adapter; }  // not owned; null detaches
+  bool adapts(const AdapterPass& pass) const { return adapter_ && pass.on; }
+  // What the adapter adds where it acts; input and output as Adapter::add_delta takes them.
+  void add_delta(torch::Tensor& output, const torch::Tensor& input, const AdapterPass& pass) const {
+    if (adapts(pass)) adapter_->add_delta(output, input, pass);
+  }
+  void append_parameters(std::vector<torch::Tensor>& parameters) const {  // the adapter's
+    if (adapter_) adapter_->append_parameters(parameters);
+  }
+
+ private:
+  std::string name_;
+  LayerShape shape_;
+  const Adapter* adapter_ = nullptr;
 };
 
 }  // namespace leco

@@ -8,8 +8,7 @@ namespace {
 using torch::Tensor;
 
 Linear load_projection(const WeightScope& scope, const TransformerShape& shape) {
-  const auto stored = shape.linear_projection ? Linear::Stored::kLinear : Linear::Stored::kConv1x1;
-  return {scope, {.in = shape.channels, .out = shape.channels, .stored = stored}};
+  return {scope, {.in = shape.channels, .out = shape.channels, .convolution = !shape.linear_projection}};
 }
 
 Tensor gelu_of_temporary(Tensor x) {
@@ -49,8 +48,8 @@ Tensor Attention::operator()(const Tensor& x, const KeysValues& context, const A
   return to_out_(mixed.transpose(1, 2).reshape(x.sizes()), pass);
 }
 
-void Attention::list(std::vector<Linear*>& linears) {
-  linears.insert(linears.end(), {&to_q_, &to_k_, &to_v_, &to_out_});
+void Attention::list(std::vector<AdaptedLayer*>& layers) {
+  layers.insert(layers.end(), {&to_q_, &to_k_, &to_v_, &to_out_});
 }
 
 void Attention::append_parameters(Tensors& parameters) const {
@@ -95,10 +94,10 @@ Tensor TransformerBlock::feed_forward(const Tensor& x, const AdapterPass& pass) 
   return ff_out_(halves[0] * gelu_of_temporary(halves[1]), pass);
 }
 
-void TransformerBlock::list(std::vector<Linear*>& linears) {
-  attn1_.list(linears);
-  attn2_.list(linears);
-  linears.insert(linears.end(), {&ff_in_, &ff_out_});
+void TransformerBlock::list(std::vector<AdaptedLayer*>& layers) {
+  attn1_.list(layers);
+  attn2_.list(layers);
+  layers.insert(layers.end(), {&ff_in_, &ff_out_});
 }
 
 Transformer::Transformer(const WeightScope& scope, const TransformerShape& shape)
@@ -125,10 +124,10 @@ std::vector<KeysValues> Transformer::project_text(const Tensor& text, const Adap
   return projected;
 }
 
-void Transformer::list(std::vector<Linear*>& linears) {
-  linears.push_back(&proj_in_);
-  for (TransformerBlock& block : blocks_) block.list(linears);
-  linears.push_back(&proj_out_);
+void Transformer::list(std::vector<AdaptedLayer*>& layers) {
+  layers.push_back(&proj_in_);
+  for (TransformerBlock& block : blocks_) block.list(layers);
+  layers.push_back(&proj_out_);
 }
 
 }  // namespace leco

@@ -28,7 +28,7 @@ class Attention {
   KeysValues project(const torch::Tensor& context,
                      const AdapterPass& pass) const;  // (B, L, context_features)
   torch::Tensor operator()(const torch::Tensor& x, const KeysValues& context, const AdapterPass& pass) const;
-  void list(std::vector<Linear*>& linears);
+  void list(std::vector<AdaptedLayer*>& layers);
   void append_parameters(Tensors& parameters) const;
 
  private:
@@ -47,7 +47,7 @@ class TransformerBlock {
   KeysValues project_text(const torch::Tensor& text, const AdapterPass& pass) const {
     return attn2_.project(text, pass);
   }
-  void list(std::vector<Linear*>& linears);
+  void list(std::vector<AdaptedLayer*>& layers);
 
  private:
   torch::Tensor compute(torch::Tensor x, const KeysValues& text, const AdapterPass& pass) const;
@@ -66,7 +66,7 @@ class Transformer {
   torch::Tensor operator()(const torch::Tensor& x, const std::vector<KeysValues>& text,
                            const AdapterPass& pass) const;
   std::vector<KeysValues> project_text(const torch::Tensor& text, const AdapterPass& pass) const;
-  void list(std::vector<Linear*>& linears);  // appends its linear layers in Diffusers' order
+  void list(std::vector<AdaptedLayer*>& layers);  // appends its layers in Diffusers' order
 
  private:
   GroupNorm norm_;

@@ -5,8 +5,8 @@ namespace {
 
 using torch::Tensor;
 
-Tensor take_matrix(const WeightScope& scope, const Linear::Shape& shape) {
-  if (shape.stored == Linear::Stored::kLinear) return scope.take("weight", {shape.out, shape.in});
+Tensor take_matrix(const WeightScope& scope, const LayerShape& shape) {
+  if (!shape.convolution) return scope.take("weight", {shape.out, shape.in});
   return scope.take("weight", {shape.out, shape.in, 1, 1}).view({shape.out, shape.in});
 }
 
@@ -21,19 +21,28 @@ bool reads_channels_last_slowly(const Tensor& x, int64_t groups) {
 
 }  // namespace
 
-Linear::Linear(const WeightScope& scope, Shape shape)
-    : name_(scope.name()),
-      shape_(shape),
+Linear::Linear(const WeightScope& scope, LayerShape shape)
+    : AdaptedLayer(scope.name(), shape),
       product_(take_matrix(scope, shape),
                shape.bias ? std::optional(scope.take("bias", {shape.out})) : std::nullopt) {}
 
 Tensor Linear::operator()(const Tensor& x, const AdapterPass& pass) const {
-  const Tensor rows = x.reshape({-1, shape_.in});
+  const Tensor rows = x.reshape({-1, shape().in});
   Tensor output = product_(rows);
-  if (adapter_ && pass.on) adapter_->add_delta(output, rows, pass);
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape.back() = shape_.out;
-  return output.view(shape);
+  add_delta(output, rows, pass);
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = shape().out;
+  return output.view(sizes);
+}
+
+Conv2d::Conv2d(const WeightScope& scope, LayerShape shape)
+    : AdaptedLayer(scope.name(), shape),
+      convolution_(load_conv(scope, shape.in, shape.out, shape.kernel, shape.stride)) {}
+
+Tensor Conv2d::operator()(const Tensor& x, const AdapterPass& pass) const {
+  Tensor output = convolution_(x);
+  add_delta(output, x, pass);
+  return output;
 }
 
 FrozenConv2d load_conv(const WeightScope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride) {

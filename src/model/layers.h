@@ -1,4 +1,4 @@
-// The layers of a U-Net beside its convolutions: linear layers with an adapter slot, and norms.
+// The layers of a U-Net: linear layers and convolutions, each with an adapter slot, and norms.
 #pragma once
 
 #include <string>
@@ -12,33 +12,22 @@
 namespace leco {
 
 // A linear layer, or a 1×1 convolution, which is the same product (pictures come as (B, H·W, C) here).
-class Linear {
+class Linear : public AdaptedLayer {
  public:
-  enum class Stored {
-    kLinear,
-    kConv1x1
-  };  // how the checkpoint and LoRA files shape it: (out, in) or (out, in, 1, 1)
-  struct Shape {
-    int64_t in, out;
-    bool bias = true;
-    Stored stored = Stored::kLinear;
-  };
-  Linear(const WeightScope& scope, Shape shape);
-
+  Linear(const WeightScope& scope, LayerShape shape);
   torch::Tensor operator()(const torch::Tensor& x, const AdapterPass& pass) const;  // (…, in) → (…, out)
 
-  const std::string& name() const { return name_; }  // as in Diffusers' named_modules()
-  const Shape& shape() const { return shape_; }
-  void attach(const Adapter* adapter) { adapter_ = adapter; }             // not owned; null detaches
-  void append_parameters(std::vector<torch::Tensor>& parameters) const {  // the adapter's
-    if (adapter_) adapter_->append_parameters(parameters);
-  }
+ private:
+  FrozenLinear product_;
+};
+
+class Conv2d : public AdaptedLayer {
+ public:
+  Conv2d(const WeightScope& scope, LayerShape shape);
+  torch::Tensor operator()(const torch::Tensor& x, const AdapterPass& pass) const;  // as FrozenConv2d
 
  private:
-  std::string name_;
-  Shape shape_;
-  FrozenLinear product_;
-  const Adapter* adapter_ = nullptr;
+  FrozenConv2d convolution_;
 };
 
 FrozenConv2d load_conv(const WeightScope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1);

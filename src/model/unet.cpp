@@ -53,10 +53,10 @@ TimeFeatures UNet::embed_time(const Tensor& timesteps, const AddedConditioning* 
   LECO_ASSERT((added != nullptr) == config_.added_embedding.has_value());
   Tensor embedded = time_embedding_(time_waves_(timesteps).to(placement_.dtype));
   if (added) embedded = (embedded.unsqueeze(1) + embed_added(*added)).flatten(0, 1);
-  const Tensor activated = at::silu(embedded);
-  TimeFeatures features;
+  TimeFeatures features{.embedded = at::silu(embedded), .projected = {}};
   for_each_level([&](const Level& level) {
-    for (const Resnet& resnet : level.resnets) features.push_back(resnet.project_time(activated));
+    for (const Resnet& resnet : level.resnets)
+      features.projected.push_back(resnet.project_time(features.embedded));
   });
   return features;
 }
@@ -84,32 +84,36 @@ Tensor UNet::operator()(const Tensor& x, const TimeFeatures& time, const TextFea
   return conv_out_(silu_of_temporary(conv_norm_out_(h))).to(torch::kFloat32).contiguous();
 }
 
-std::vector<Linear*> UNet::transformer_linears() {
-  std::vector<Linear*> linears;
-  const auto list = [&](Level& level) {
-    for (Transformer& attention : level.attentions) attention.list(linears);
-  };
-  for (DownBlock& block : down_blocks_) list(block);  // named_modules() has the middle block last
-  for (UpBlock& block : up_blocks_) list(block);
-  list(mid_block_);
-  return linears;
+std::vector<AdaptedLayer*> UNet::layers() {
+  std::vector<AdaptedLayer*> layers;
+  for (DownBlock& block : down_blocks_) block.list(layers);  // named_modules() has the middle block last
+  for (UpBlock& block : up_blocks_) block.list(layers);
+  mid_block_.list(layers);
+  return layers;
+}
+
+TimeFeatures map_rows(const TimeFeatures& features, const std::function<Tensor(const Tensor& rows)>& map) {
+  TimeFeatures mapped{.embedded = map(features.embedded), .projected = {}};
+  for (const Tensor& rows : features.projected) mapped.projected.push_back(map(rows));
+  return mapped;
 }
 
 TimeFeatures time_row(const TimeFeatures& features, int64_t index) {
-  TimeFeatures row;
-  for (const Tensor& rows : features) row.push_back(rows.narrow(0, index, 1));
-  return row;
+  return map_rows(features, [&](const Tensor& rows) { return rows.narrow(0, index, 1); });
 }
 
 TimeFeatures join_rows(const std::vector<TimeFeatures>& features) {
   if (features.size() == 1) return features.front();
-  TimeFeatures joined;
-  for (size_t resnet = 0; resnet < features.front().size(); ++resnet) {
+  const auto joined = [&](const auto& rows_of) {
     std::vector<Tensor> rows;
-    for (const TimeFeatures& part : features) rows.push_back(part[resnet]);
-    joined.push_back(at::cat(rows));
-  }
-  return joined;
+    for (const TimeFeatures& part : features) rows.push_back(rows_of(part));
+    return at::cat(rows);
+  };
+  TimeFeatures all{.embedded = joined([](const TimeFeatures& part) { return part.embedded; }),
+                   .projected = {}};
+  for (size_t i = 0; i < features.front().projected.size(); ++i)
+    all.projected.push_back(joined([i](const TimeFeatures& part) { return part.projected[i]; }));
+  return all;
 }
 
 TextFeatures repeat_rows(const TextFeatures& features, int64_t copies) {
@@ -125,9 +129,7 @@ TextFeatures repeat_rows(const TextFeatures& features, int64_t copies) {
 
 TimeFeatures repeat_rows(const TimeFeatures& features, int64_t copies) {
   if (copies == 1) return features;
-  TimeFeatures repeated;
-  for (const Tensor& rows : features) repeated.push_back(rows.repeat_interleave(copies, 0));
-  return repeated;
+  return map_rows(features, [&](const Tensor& rows) { return rows.repeat_interleave(copies, 0); });
 }
 
 }  // namespace leco

@@ -2,6 +2,7 @@
 // adapter slots.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,8 +38,9 @@ class UNet {
   torch::Tensor operator()(const torch::Tensor& x, const TimeFeatures& time, const TextFeatures& text,
                            const AdapterPass& pass) const;
 
-  // Every linear layer of the transformers, in the order of Diffusers' named_modules(): where LoRAs attach.
-  std::vector<Linear*> transformer_linears();
+  // Every layer of the transformers, resnets and samplers, in the order of Diffusers' named_modules(): where
+  // LoRAs may attach.
+  std::vector<AdaptedLayer*> layers();
 
   const UNetConfig& config() const { return config_; }
   Placement placement() const { return placement_; }
@@ -61,6 +63,10 @@ class UNet {
   GroupNorm conv_norm_out_;
   FrozenConv2d conv_out_;
 };
+
+// The same with every tensor replaced by what `map` makes of it.
+TimeFeatures map_rows(const TimeFeatures& features,
+                      const std::function<torch::Tensor(const torch::Tensor& rows)>& map);
 
 // Row `index` of features that were computed for many timesteps.
 TimeFeatures time_row(const TimeFeatures& features, int64_t index);

@@ -13,8 +13,17 @@ namespace leco {
 // What one U-Net call is given beside the latents, each entry in the order in which the blocks use it.
 // Both are computed ahead of the call, since within a rollout they do not change (text) or do not depend on x
 // (time).
-using TimeFeatures = std::vector<torch::Tensor>;            // a (1 or B, channels) addend for each resnet
+struct TimeFeatures {
+  torch::Tensor embedded;                // (1 or B, time_features): what time_emb_proj and its adapters read
+  std::vector<torch::Tensor> projected;  // (1 or B, channels) for each resnet, without adapters
+};
 using TextFeatures = std::vector<std::vector<KeysValues>>;  // the projected text for each transformer
+
+// One resnet's part of the time features.
+struct ResnetTime {
+  torch::Tensor embedded;   // (1 or B, time_features)
+  torch::Tensor projected;  // (1 or B, channels)
+};
 
 // Walks a call's features in the order of use.
 struct Conditioning {
@@ -23,24 +32,31 @@ struct Conditioning {
   const AdapterPass& pass;
   size_t next_resnet = 0;
   size_t next_transformer = 0;
+  ResnetTime next_time() { return {time.embedded, time.projected[next_resnet++]}; }
 };
 
 class Resnet {
  public:
   Resnet(const WeightScope& scope, int64_t in, int64_t out, const UNetConfig& config);
-  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time) const;  // time (1 or B, out)
-  // activated: silu of the time embedding, (n, time_features) → (n, out)
-  torch::Tensor project_time(const torch::Tensor& activated) const { return time_emb_proj_(activated); }
+  torch::Tensor operator()(const torch::Tensor& x, const ResnetTime& time, const AdapterPass& pass) const;
+  // embedded: silu of the time embedding, (n, time_features) → (n, out); without adapters
+  torch::Tensor project_time(const torch::Tensor& embedded) const {
+    return time_emb_proj_(embedded, adapters_off());
+  }
+  void list(std::vector<AdaptedLayer*>& layers);
 
  private:
-  torch::Tensor compute(const torch::Tensor& x, const torch::Tensor& time) const;
+  torch::Tensor compute(const torch::Tensor& x, const ResnetTime& time, const AdapterPass& pass) const;
+  Tensors parameters() const;
+  // What time adds to each channel, with adapters: (1 or B, out).
+  torch::Tensor addend(const ResnetTime& time, int64_t samples, const AdapterPass& pass) const;
 
   GroupNorm norm1_;
-  FrozenConv2d conv1_;
-  FrozenLinear time_emb_proj_;
+  Conv2d conv1_;
+  Linear time_emb_proj_;
   GroupNorm norm2_;
-  FrozenConv2d conv2_;
-  std::optional<FrozenConv2d> conv_shortcut_;
+  Conv2d conv2_;
+  std::optional<Conv2d> conv_shortcut_;
   bool recompute_;
 };
 
@@ -50,6 +66,7 @@ class Level {
   std::vector<Resnet> resnets;
   std::vector<Transformer> attentions;  // as many as resnets, or none
   torch::Tensor layer(size_t index, const torch::Tensor& x, Conditioning& given) const;
+  void list(std::vector<AdaptedLayer*>& layers);  // appends its layers in Diffusers' order
 };
 
 class DownBlock : public Level {
@@ -57,9 +74,10 @@ class DownBlock : public Level {
   DownBlock(const WeightScope& scope, const UNetConfig& config, size_t level);
   // Appends every layer's output to `skips`.
   torch::Tensor operator()(torch::Tensor x, std::vector<torch::Tensor>& skips, Conditioning& given) const;
+  void list(std::vector<AdaptedLayer*>& layers);
 
  private:
-  std::optional<FrozenConv2d> downsample_;
+  std::optional<Conv2d> downsample_;
 };
 
 class MidBlock : public Level {
@@ -73,9 +91,10 @@ class UpBlock : public Level {
   UpBlock(const WeightScope& scope, const UNetConfig& config, size_t index);  // 0 lies next to the middle
   // Takes one skip a layer from the end of `skips`; grows to the size of the skip that the next block joins.
   torch::Tensor operator()(torch::Tensor x, std::vector<torch::Tensor>& skips, Conditioning& given) const;
+  void list(std::vector<AdaptedLayer*>& layers);
 
  private:
-  std::optional<FrozenConv2d> upsample_;
+  std::optional<Conv2d> upsample_;
 };
 
 }  // namespace leco

@@ -36,8 +36,9 @@ std::vector<int64_t> areas(const UNetSizes& unet, const Resolution& resolution) 
   return areas;
 }
 
-int64_t resnet_numbers(int64_t in, int64_t out) {
-  return 2 * in + 2 * out;
+// The inputs of two norms and two activations; a LoRA on the convolutions behind them keeps their inputs too.
+int64_t resnet_numbers(const UNetSizes& unet, int64_t in, int64_t out) {
+  return (unet.adapts_convolutions ? 3 : 2) * (in + out);
 }
 
 int64_t transformer_numbers(int64_t channels, int64_t depth) {
@@ -47,7 +48,7 @@ int64_t transformer_numbers(int64_t channels, int64_t depth) {
 // A layer of a level is a resnet and, where the level attends, a transformer. Numbers for each pixel.
 int64_t down_numbers(const UNetSizes& unet, size_t level) {
   const int64_t out = unet.channels[level], in = level == 0 ? out : unet.channels[level - 1];
-  return resnet_numbers(in, out) + (unet.layers_per_block - 1) * resnet_numbers(out, out) +
+  return resnet_numbers(unet, in, out) + (unet.layers_per_block - 1) * resnet_numbers(unet, out, out) +
          unet.layers_per_block * transformer_numbers(out, unet.transformer_depth[level]);
 }
 
@@ -57,13 +58,14 @@ int64_t up_numbers(const UNetSizes& unet, size_t level) {
   const int64_t above = level == 0 ? out : unet.channels[level - 1];
   const int64_t layers =
       unet.layers_per_block + 1;  // each joins a skip, the last one that of the level above
-  return resnet_numbers(below + out, out) + (layers - 2) * resnet_numbers(out + out, out) +
-         resnet_numbers(out + above, out) + layers * transformer_numbers(out, unet.transformer_depth[level]);
+  return resnet_numbers(unet, below + out, out) + (layers - 2) * resnet_numbers(unet, out + out, out) +
+         resnet_numbers(unet, out + above, out) +
+         layers * transformer_numbers(out, unet.transformer_depth[level]);
 }
 
 int64_t middle_numbers(const UNetSizes& unet) {
   const int64_t channels = unet.channels.back();
-  return 2 * resnet_numbers(channels, channels) + transformer_numbers(channels, unet.middle_depth);
+  return 2 * resnet_numbers(unet, channels, channels) + transformer_numbers(channels, unet.middle_depth);
 }
 
 // Of one sample that goes through without a graph: the skips, and the first level's temporaries.
@@ -120,7 +122,7 @@ int64_t recomputed_graph_numbers(const UNetSizes& unet, const Resolution& resolu
     numbers += unet.layers_per_block * outside(channels, depth) * area[level];
     numbers += (unet.layers_per_block + 1) * (channels + outside(channels, depth)) * area[level];
     if (level > 0) numbers += channels * area[level - 1];
-    largest = std::max({largest, resnet_numbers(joined, channels) * area[level],
+    largest = std::max({largest, resnet_numbers(unet, joined, channels) * area[level],
                         depth == 0 ? 0 : kNumbersPerToken * channels * area[level]});
   }
   return numbers + largest;

@@ -16,6 +16,7 @@ struct UNetSizes {
   std::vector<int64_t> transformer_depth = {};  // of each level; 0 where it has no transformers
   int64_t middle_depth = 1;                     // of the transformer in the middle
   int64_t layers_per_block = 2;
+  bool adapts_convolutions = false;  // the LoRA trains resnets and samplers too
 };
 
 struct ModelSizes {
@@ -42,7 +43,7 @@ MemoryEstimate estimate_memory(const ModelSizes& model, const PlanSettings& sett
                                const std::vector<PromptPair>& pairs, int ranks);
 
 // What the graph of one sample's trained prediction keeps, in numbers. Counted from the U-Net's structure:
-// the input of every norm and activation, and in a transformer the input of every LoRA.
+// the input of every norm, activation and LoRA.
 int64_t graph_numbers(const UNetSizes& unet, const Resolution& resolution);
 
 // The same where resnets and transformer blocks keep their input alone: these, and the inside of the largest

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "io/safetensors_types.h"
@@ -89,13 +90,26 @@ std::string alphas_of(const LoraSummary& lora) {
                      given ? "" : " (the file holds no alpha; taken as the rank)");
 }
 
+// "192", or "278, 50 of them on 3×3 convolutions".
+std::string modules_of(const LoraSummary& lora) {
+  std::map<std::string, int64_t> kernels;
+  for (const ModuleSummary& module : lora.modules) {
+    const auto& shape = module.down_shape;
+    if (shape.size() == 4 && shape[2] * shape[3] > 1) ++kernels[fmt::format("{}×{}", shape[2], shape[3])];
+  }
+  std::string text = std::to_string(lora.modules.size());
+  for (const auto& [kernel, count] : kernels)
+    text += fmt::format(", {} of them on {} convolutions", count, kernel);
+  return text;
+}
+
 std::string summary_table(const LoraReport& report) {
   const LoraSummary& lora = report.lora;
   int64_t weights = 0;
   for (const ModuleSummary& module : lora.modules) weights += module.weights;
   std::vector<std::pair<std::string, std::string>> rows = {
       {"layout", lora.layout},
-      {"modules", std::to_string(lora.modules.size())},
+      {"modules", modules_of(lora)},
       {"rank", values_text(distinct<int64_t>(lora.modules, &ModuleSummary::rank))},
       {"alpha", alphas_of(lora)},
       {"weights",

@@ -62,17 +62,28 @@ std::string kind_of(const std::string& module) {
   return module.substr(begin);
 }
 
+// "rank 4", or "ranks 1 … 8" where they differ.
+std::string ranks_text(const std::vector<int64_t>& ranks) {
+  const auto [least, greatest] = std::ranges::minmax(ranks);
+  return least == greatest ? fmt::format("rank {}", least) : fmt::format("ranks {} … {}", least, greatest);
+}
+
+// By kind: how many there are, and with which ranks where not all modules have the same.
 std::string modules_text(const PlanReport& report) {
   if (!report.modules) return "\n\nModules, memory: not known without --pretrained_model_name_or_path";
-  std::map<std::string, int> kinds;
-  for (const std::string& module : *report.modules) ++kinds[kind_of(module)];
-  std::string text = fmt::format("\n\nModules: {} (names: --json)", report.modules->size());
-  constexpr size_t kColumns = 4;
+  std::map<std::string, std::vector<int64_t>> kinds;
+  for (size_t i = 0; i < report.modules->size(); ++i)
+    kinds[kind_of((*report.modules)[i])].push_back(report.ranks_of_modules[i]);
+  std::string text = fmt::format("\n\nModules: {}, {} (names: --json)", report.modules->size(),
+                                 ranks_text(report.ranks_of_modules));
+  const bool alike = ranks_text(report.ranks_of_modules).starts_with("rank ");
+  const size_t columns = alike ? 4 : 2, width = alike ? 21 : 42;
   std::vector<std::string> cells;
-  for (const auto& [kind, count] : kinds) cells.push_back(fmt::format("{:>4} {}", count, kind));
+  for (const auto& [kind, ranks] : kinds)
+    cells.push_back(fmt::format("{:>4} {}{}", ranks.size(), kind, alike ? "" : ", " + ranks_text(ranks)));
   for (size_t i = 0; i < cells.size(); ++i) {
-    const bool ends_line = i % kColumns + 1 == kColumns || i + 1 == cells.size();
-    text += (i % kColumns == 0 ? "\n" : "") + (ends_line ? cells[i] : fmt::format("{:<21}", cells[i]));
+    const bool ends_line = i % columns + 1 == columns || i + 1 == cells.size();
+    text += (i % columns == 0 ? "\n" : "") + (ends_line ? cells[i] : fmt::format("{:<{}}", cells[i], width));
   }
   return text;
 }

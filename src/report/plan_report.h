@@ -20,7 +20,8 @@ struct PlanReport {
   bool seed_is_given = true;  // else the draws are an example
   WorkEstimate work = {};
   std::vector<StepPlan> first_steps = {};                // one at least
-  std::optional<std::vector<std::string>> modules = {};  // absent without a model, as is the next
+  std::optional<std::vector<std::string>> modules = {};  // absent without a model, as is the memory
+  std::vector<int64_t> ranks_of_modules = {};
   std::optional<MemoryEstimate> memory = {};
 };
 

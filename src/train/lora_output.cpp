@@ -4,11 +4,14 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/version.h"
 #include "io/atomic_file.h"
 #include "io/digest.h"
+#include "io/torch_checkpoint_write.h"
 #include "lora/lora_file.h"
 
 namespace leco {
@@ -45,6 +48,17 @@ std::string object_json(const std::vector<std::pair<std::string, std::string>>& 
   return object.dump();
 }
 
+// {"conv_dim": "4"} of "conv_dim=4", as sd-scripts keeps its network_args.
+std::string arguments_json(const std::string& words) {
+  std::istringstream all(words);
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (std::string word; all >> word;) {
+    const size_t equals = word.find('=');
+    entries.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+  }
+  return object_json(entries);
+}
+
 torch::ScalarType dtype_of(SavePrecision precision) {
   switch (precision) {
     case SavePrecision::kFloat32:
@@ -55,6 +69,27 @@ torch::ScalarType dtype_of(SavePrecision precision) {
       return torch::kBFloat16;
   }
   return torch::kFloat32;
+}
+
+const char* file_ending(SaveFormat format) {
+  switch (format) {
+    case SaveFormat::kSafetensors:
+      return ".safetensors";
+    case SaveFormat::kCkpt:
+      return ".ckpt";
+    case SaveFormat::kPt:
+      return ".pt";
+  }
+  return ".safetensors";
+}
+
+// The modules' common value as text, or "Dynamic", as sd-scripts' tools call differing ones.
+template <class Value>
+std::string common_value(const LoraNetwork& network, Value LoraModule::Site::*member) {
+  std::set<Value> values;
+  for (const auto& module : network.modules())
+    if (module->site().layer->shape().kernel == 1) values.insert(module->site().*member);
+  return values.size() == 1 ? fmt::format("{}", *values.begin()) : "Dynamic";
 }
 
 // As sd-scripts names them.
@@ -80,8 +115,8 @@ std::string implementation(const Provenance& from) {
 void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t finished_steps) {
   const TrainSettings& settings = from.settings;
   metadata["ss_network_module"] = "networks.lora";
-  metadata["ss_network_dim"] = std::to_string(settings.network_dim);
-  metadata["ss_network_alpha"] = fmt::format("{}", settings.alpha());
+  for (const auto& [name, value] : from.effective)
+    if (name == "network_args" && !value.empty()) metadata["ss_network_args"] = arguments_json(value);
   metadata["ss_leco_prompt_count"] = std::to_string(from.pairs.size());
   metadata["ss_leco_prompts_file"] = std::filesystem::path(settings.prompts_file).filename().string();
   metadata["ss_leco_preview"] = first_pairs_json(from.pairs, kPreviewPairs);
@@ -139,13 +174,15 @@ std::string lora_path(const TrainSettings& settings, int64_t finished_steps) {
   const bool last = finished_steps >= settings.max_train_steps;
   const std::string name =
       last ? settings.output_name : fmt::format("{}-step{:08}", settings.output_name, finished_steps);
-  return (std::filesystem::path(settings.output_dir) / (name + ".safetensors")).string();
+  return (std::filesystem::path(settings.output_dir) / (name + file_ending(settings.save_model_as))).string();
 }
 
-Metadata lora_metadata(const Provenance& from, int64_t finished_steps) {
+Metadata lora_metadata(const LoraNetwork& network, const Provenance& from, int64_t finished_steps) {
   Metadata metadata;
   if (from.settings.no_metadata) return metadata;
   add_sd_scripts_keys(metadata, from, finished_steps);
+  metadata["ss_network_dim"] = common_value(network, &LoraModule::Site::rank);
+  metadata["ss_network_alpha"] = common_value(network, &LoraModule::Site::alpha);
   add_modelspec_keys(metadata, from);
   metadata["leco_version"] = kVersion;
   metadata["leco_settings"] = object_json(from.effective);
@@ -158,9 +195,13 @@ Metadata lora_metadata(const Provenance& from, int64_t finished_steps) {
 std::string save_lora(const LoraNetwork& network, const Provenance& provenance, int64_t finished_steps) {
   const NamedTensors tensors = lora_tensors(network, dtype_of(provenance.settings.save_precision));
   check_finite(tensors, provenance.settings.save_precision, finished_steps);
-  Metadata metadata = lora_metadata(provenance, finished_steps);
-  if (!metadata.empty()) add_hashes(metadata, tensors);
   const std::string path = lora_path(provenance.settings, finished_steps);
+  if (provenance.settings.save_model_as != SaveFormat::kSafetensors) {
+    write_file_atomically(path, torch_checkpoint_bytes(tensors));
+    return path;
+  }
+  Metadata metadata = lora_metadata(network, provenance, finished_steps);
+  if (!metadata.empty()) add_hashes(metadata, tensors);
   write_file_atomically(path, safetensors_bytes(tensors, metadata));
   return path;
 }

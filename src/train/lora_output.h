@@ -28,11 +28,11 @@ struct Provenance {
   std::string device;  // kind: "cpu", or the GPU's name
 };
 
-// "<dir>/<name>-step00000100.safetensors"; without a number at the last step.
+// "<dir>/<name>-step00000100.safetensors" (or .ckpt, .pt); without a number at the last step.
 std::string lora_path(const TrainSettings& settings, int64_t finished_steps);
 
 // sd-scripts' keys for LECO, modelspec's, and ours. Empty with --no_metadata.
-Metadata lora_metadata(const Provenance& provenance, int64_t finished_steps);
+Metadata lora_metadata(const LoraNetwork& network, const Provenance& provenance, int64_t finished_steps);
 
 // The pairs as a JSON list, every field of each: what the metadata leco_pairs holds.
 std::string pairs_json(const std::vector<PromptPair>& pairs);

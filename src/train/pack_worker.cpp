@@ -214,18 +214,20 @@ Tensor PackWorker::predict(const Pack& pack, const Tensor& x) const {
     multipliers.push_back(pair(item).multiplier);
     items.push_back(item.index);
   }
-  const auto dropout =
-      std::make_shared<const DropoutMasks>(DropoutMasks::Draw{.seed = *given_.settings.seed,
-                                                              .step = pack.front().step,
-                                                              .items = items,
-                                                              .samples = samples,
-                                                              .point = pack.front().point,
-                                                              .neuron = given_.settings.network_dropout},
-                                           device_);
+  const auto dropout = std::make_shared<const DropoutMasks>(
+      DropoutMasks::Draw{.seed = *given_.settings.seed,
+                         .step = pack.front().step,
+                         .items = items,
+                         .samples = samples,
+                         .point = pack.front().point,
+                         .neuron = given_.settings.network_dropout,
+                         .rank = given_.settings.network_args.rank_dropout,
+                         .module = given_.settings.network_args.module_dropout},
+      device_);
   AdapterPass pass = adapters_on(multipliers, device_);
   pass.dropout = dropout;
   // Samples share what becomes of their prompt, unless dropout gives each its own masks on the text as well.
-  const auto text = dropout->drops_neurons()
+  const auto text = dropout->drops()
                         ? given_.unet.project_text(embed(targets).repeat_interleave(samples, 0), pass)
                         : repeat_rows(given_.unet.project_text(embed(targets), pass), samples);
   return given_.unet(x, time_of(targets), text, pass);

@@ -76,7 +76,7 @@ def kohya_files_of_any_shape_equal_numpy():
           "metadata")
     check(found["hash"]["matches"] is None, "a hash without one in the file")
     text = output_of("inspect", path)
-    for part in ("sd-scripts", "rank          2, 4, 8", "zero modules  1 of 3: lora_te_b", "lora_unet_conv",
+    for part in ("sd-scripts", "rank          2, 4, 8", "modules       3, 1 of them on 3×3 convolutions", "zero modules  1 of 3: lora_te_b", "lora_unet_conv",
                  "1000 bytes", "BF16, F16, F32", "the file carries none"):
         check(part in text, f"{part!r} is not in {text}")
 

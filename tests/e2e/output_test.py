@@ -2,6 +2,7 @@
 
 usage: output_test.py MPIEXEC LECO
 """
+import json
 import os
 import pty
 import re
@@ -25,6 +26,19 @@ class OutputTest(LecoTest):
             run = self.train(f"out{ranks}", ranks, save_every_n_steps=2, max_train_steps=5, pairs_per_step=1)
             names = ["x-step00000002.safetensors", "x-step00000004.safetensors", "x.safetensors"]
             self.assertEqual(run.out.splitlines(), [str(self.folder / f"out{ranks}" / name) for name in names])
+
+    def test_step_files_older_than_the_last_n_steps_are_removed_and_no_others(self):
+        folder = self.folder / "out"
+        folder.mkdir()
+        strangers = ["x-step00000001.safetensors", "y-step00000002.safetensors", "x-step00000002.ckpt"]
+        for name in strangers:
+            (folder / name).write_bytes(b"mine")
+        run = self.train("out", save_every_n_steps=2, save_last_n_steps=3, max_train_steps=9, pairs_per_step=1)
+        names = ["x-step00000006.safetensors", "x-step00000008.safetensors", "x.safetensors"]
+        self.assertEqual(run.out.splitlines(), [str(folder / name) for name in names])
+        self.assertEqual(sorted(path.name for path in folder.iterdir() if path.suffix not in (".json", ".jsonl")),
+                         sorted(names + strangers))
+        self.assertEqual(json.loads((folder / "x.run.json").read_text())["files"], [str(folder / name) for name in names])
 
     def test_every_setting_is_shown_with_the_value_that_counts(self):
         run = self.train("out", seed=None, threads=None, max_train_steps=1, network_weights=None)

@@ -156,6 +156,11 @@ def the_modules_are_those_of_diffusers():
     plan = json_of("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={TOY}")
     check(plan["modules"] == (ROOT / "tests/data/golden/modules.txt").read_text().split(), "other modules")
     check(len(plan["modules"]) == 192, f"{len(plan['modules'])} modules")
+    text = output_of("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={TOY}", "--network_args",
+                     "conv_dim=2", "train_method=noxattn")
+    for part in ("Modules: 213, ranks 2 … 4", "16 attn1.to_q, rank 4", "22 conv1, rank 2"):
+        check(part in text, f"no {part!r} in {text}")
+    check("attn2" not in text, "cross-attention in noxattn")
 
 
 def memory_grows_with_size_batch_and_rank():
@@ -167,6 +172,7 @@ def memory_grows_with_size_batch_and_rank():
     check(2e8 < small < 2e9, f"{small} bytes for the toy")
     check(memory(768, 1) > small and memory(512, 4) > small, "larger passes need no more")
     check(memory(512, 1, "--network_dim=64") > small, "a larger LoRA needs no more")
+    check(memory(512, 1, "--network_args", "conv_dim=4") > small, "convolutions need no more")
 
 
 def the_guides_use_cases_pass():

@@ -22,7 +22,7 @@ MODELS = {"toy-sd": reference.Model, "tiny-sd2v": reference.Model, "tiny-sdxl": 
 
 def client_case(model, folder):
     """-> (LoRA file, outputs file) of the reference itself, lora_up filled"""
-    network = reference.Network(model.unet, seed=1, rank=4, alpha=2.0, spelling=model.spelling)
+    network = reference.Network(model.unet, {"seed": 1, "network_dim": 4, "network_alpha": 2.0}, model.spelling)
     for adapter in network.adapters:
         draws = reference.Draws(1, reference.LORA_INIT, item=1, sub=adapter.index)
         adapter.up.data = 0.25 * draws.normals(*adapter.up.shape)

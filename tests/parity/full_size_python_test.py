@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+import reference_lora
 import single_files
 
 LECO = sys.argv[1]
@@ -79,7 +80,9 @@ class FullSizeTest(unittest.TestCase):
             found = json_of(LECO, "inspect", path, "--json")
             prompts = Path(folder) / "prompts.toml"
             prompts.write_text('[[prompts]]\ntarget = "a"\n')
-            plan = json_of(LECO, "plan", f"--pretrained_model_name_or_path={path}", f"--prompts_file={prompts}", "--json")
+            plan, with_convolutions = (
+                json_of(LECO, "plan", f"--pretrained_model_name_or_path={path}", f"--prompts_file={prompts}", "--json", *more)
+                for more in ((), ("--network_args", "conv_dim=4")))
         self.assertEqual(found["family"], family)
         self.assertTrue(found["can_be_trained"], found)
         self.assertFalse([part for part in found["parts"] if part["part"] == "unknown"])
@@ -94,6 +97,10 @@ class FullSizeTest(unittest.TestCase):
         for component, words in zip(found["components"], [*sizes, vae], strict=True):
             self.assertIn(words, component["sizes"])
         self.assertEqual(plan["modules"], modules_in(golden))
+        every_layer = [name for name, _ in reference_lora.candidates(parts.unet)]
+        self.assertEqual(len(every_layer), 788 if family == "SDXL" else 278)
+        self.assertEqual(with_convolutions["modules"], every_layer)
+        self.assertGreater(with_convolutions["memory_bytes"], plan["memory_bytes"])
         self.assertGreater(plan["memory_bytes"], 4 * found["components"][0]["parameters"])
 
     def test_sd15(self):

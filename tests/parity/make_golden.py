@@ -122,9 +122,10 @@ def write_ddpm(path):
     write_tensors(path, tensors)
 
 
-def filled_network(model, rank=4, alpha=2.0):
+def filled_network(model, **args):
     """The contract's initialisation, and lora_up = 0.25 * normals of purpose 9, item 1, sub = module."""
-    network = Network(model.unet, SEED, rank, alpha)
+    settings = {"seed": SEED, "network_dim": 4, "network_alpha": 2.0, "network_args": args}
+    network = Network(model.unet, settings, model.spelling)
     for adapter in network.adapters:
         draws = Draws(SEED, reference.LORA_INIT, item=1, sub=adapter.index)
         adapter.up.data = 0.25 * draws.normals(*adapter.up.shape)

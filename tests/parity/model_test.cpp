@@ -46,7 +46,7 @@ TEST_F(ToyUNet, lists_the_modules_in_the_order_of_diffusers) {
   std::istringstream golden(read_local_file(LECO_TEST_DATA "/golden/modules.txt"));
   std::vector<std::string> expected, found;
   for (std::string line; std::getline(golden, line);) expected.push_back(line);
-  for (const Linear* linear : unet_->transformer_linears()) found.push_back(linear->name());
+  for (const ChosenLayer& chosen : choose_layers(*unet_, {})) found.push_back(chosen.layer->name());
   EXPECT_EQ(found, expected);
 }
 
@@ -72,9 +72,9 @@ TEST_F(ToyUNet, has_the_golden_inputs_itself) {
                       inputs_["embeddings"], kTolerance));
 }
 
-// The network of the golden: the contract's lora_down, and a lora_up that is not zero.
-std::unique_ptr<LoraNetwork> golden_network(UNet& unet) {
-  auto network = std::make_unique<LoraNetwork>(unet, LoraNetwork::Shape{.rank = 4, .alpha = 2.0}, kSeed);
+// The network of a golden: the contract's lora_down, and a lora_up that is not zero.
+std::unique_ptr<LoraNetwork> golden_network(UNet& unet, const NetworkArgs& args) {
+  auto network = std::make_unique<LoraNetwork>(unet, LoraShape{.rank = 4, .alpha = 2.0, .args = args}, kSeed);
   const torch::NoGradGuard no_gradient;
   for (const auto& module : network->modules()) {
     Tensor up = module->up();
@@ -85,36 +85,71 @@ std::unique_ptr<LoraNetwork> golden_network(UNet& unet) {
   return network;
 }
 
-TEST_F(ToyUNet, with_a_lora_gives_the_output_the_loss_and_every_gradient) {
-  const Golden golden("lora.safetensors");
-  const auto network = golden_network(*unet_);
-  const Tensor output = predict(*unet_, inputs_["latents"], inputs_["timesteps"], inputs_["embeddings"],
-                                adapters_on({1.5}, torch::kCPU));
-  EXPECT_TRUE(is_near("lora: output at multiplier 1.5", output, golden["output"], kTolerance));
-  const Tensor y = normals({2, 4, 16, 16}, {.purpose = Purpose::kInitialLatents, .item = 2});
-  const Tensor loss = (output - y).square().mean();
-  EXPECT_TRUE(is_near("lora: loss", loss, golden["loss"], kTolerance));
-  loss.backward();
-
-  std::vector<Tensor> down, up;
+// The gradients in the golden, each against the module's of its name.
+void expect_shown_gradients(const LoraNetwork& network, const Golden& golden, size_t expected) {
   size_t shown = 0;
-  for (const auto& module : network->modules()) {
-    down.push_back(module->down().grad());
-    up.push_back(module->up().grad());
+  for (const auto& module : network.modules()) {
     for (const TensorInfo& info : golden.tensors()) {
-      const std::string name = info.name.substr(0, info.name.find('.'));
-      if (name != module->file_name()) continue;
-      const Tensor& ours = info.name.ends_with("lora_down.weight") ? down.back() : up.back();
+      if (info.name.substr(0, info.name.find('.')) != module->file_name()) continue;
+      const Tensor& ours =
+          info.name.ends_with("lora_down.weight") ? module->down().grad() : module->up().grad();
       EXPECT_TRUE(is_near("gradient " + info.name.substr(10), ours.reshape(info.shape), golden[info.name],
                           kGradientTolerance));
       ++shown;
     }
   }
-  EXPECT_EQ(shown, 10u);
-  EXPECT_TRUE(is_near("lora: norms of 192 gradients of lora_down", norms_of(down),
-                      golden["down_gradient_norms"], kTolerance));
-  EXPECT_TRUE(is_near("lora: norms of 192 gradients of lora_up", norms_of(up), golden["up_gradient_norms"],
-                      kTolerance));
+  EXPECT_EQ(shown, expected);
+}
+
+class ToyUNetWithLora : public ToyUNet {
+ protected:
+  // The golden's output, loss and gradients, at multiplier 1.5.
+  void expect_golden(const std::string& file, const NetworkArgs& args, size_t shown) const {
+    const Golden golden(file);
+    const auto network = golden_network(*unet_, args);
+    const Tensor output = predict(*unet_, inputs_["latents"], inputs_["timesteps"], inputs_["embeddings"],
+                                  adapters_on({1.5}, torch::kCPU));
+    EXPECT_TRUE(is_near("lora: output at multiplier 1.5", output, golden["output"], kTolerance));
+    const Tensor y = normals({2, 4, 16, 16}, {.purpose = Purpose::kInitialLatents, .item = 2});
+    const Tensor loss = (output - y).square().mean();
+    EXPECT_TRUE(is_near("lora: loss", loss, golden["loss"], kTolerance));
+    loss.backward();
+    std::vector<Tensor> down, up;
+    for (const auto& module : network->modules()) {
+      down.push_back(module->down().grad());
+      up.push_back(module->up().grad());
+    }
+    expect_shown_gradients(*network, golden, shown);
+    const std::string count = std::to_string(down.size());
+    EXPECT_TRUE(is_near("lora: norms of " + count + " gradients of lora_down", norms_of(down),
+                        golden["down_gradient_norms"], kTolerance));
+    EXPECT_TRUE(is_near("lora: norms of " + count + " gradients of lora_up", norms_of(up),
+                        golden["up_gradient_norms"], kTolerance));
+  }
+};
+
+TEST_F(ToyUNetWithLora, gives_the_output_the_loss_and_every_gradient) {
+  expect_golden("lora.safetensors", {}, 10);
+}
+
+TEST_F(ToyUNetWithLora, on_convolutions_gives_the_output_the_loss_and_every_gradient) {
+  expect_golden("locon.safetensors", {.conv_dim = 3, .conv_alpha = 1.5}, 12);
+}
+
+// One call of two samples with a multiplier each is two calls: also where the time embedding is one row.
+TEST_F(ToyUNetWithLora, on_convolutions_follows_the_multiplier_of_each_sample) {
+  const torch::NoGradGuard no_gradient;
+  const auto network = golden_network(*unet_, {.conv_dim = 3});
+  const Tensor timestep = at::tensor({500}, torch::kInt64);
+  const Tensor both = predict(*unet_, inputs_["latents"], timestep, inputs_["embeddings"],
+                              adapters_on({1.5, -0.5}, torch::kCPU));
+  for (const auto& [sample, multiplier] : {std::pair{0, 1.5}, {1, -0.5}}) {
+    const Tensor alone =
+        predict(*unet_, inputs_["latents"].narrow(0, sample, 1), timestep,
+                inputs_["embeddings"].narrow(0, sample, 1), adapters_on({multiplier}, torch::kCPU));
+    EXPECT_TRUE(is_near("locon: a sample of two, multiplier " + std::to_string(multiplier),
+                        both.narrow(0, sample, 1), alone, kTolerance));
+  }
 }
 
 TEST(Ddpm, advances_as_diffusers_scheduler_with_both_predictions) {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 import torch
@@ -21,6 +22,13 @@ LECO, WRITE_CLIENT_CASE, MODEL = sys.argv[1:4]
 TYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 RANK, ALPHA = 6, 3.0
 MODULES = {"toy-sd": 192, "tiny-sd2v": 192, "tiny-sdxl": 302}[Path(MODEL).name]
+BLOCKS = 23 if Path(MODEL).name == "tiny-sdxl" else 25
+BY_BLOCK = ",".join(str(1 + block % 3) for block in range(BLOCKS))
+NETWORK_ARGS = {
+    "conv": ["conv_dim=3", "conv_alpha=1.5"],
+    "blocks": [f"block_dims={BY_BLOCK}", f"conv_block_dims={BY_BLOCK}", "up_lr_weight=0,1,0.5"],
+    "noxattn": ["conv_dim=2", "train_method=noxattn", "dropout=0.1", "rank_dropout=0.1", "module_dropout=0.1"],
+}
 LINEAR_PROJECTION = json.loads((Path(MODEL) / "unet/config.json").read_text()).get("use_linear_projection", False)
 PROMPTS = """
 [[prompts]]
@@ -73,6 +81,41 @@ class RealClientTest(unittest.TestCase):
                 print(f"{precision}, scale {scale}: the LoRA changes the output by {effect:.3f}", flush=True)
                 self.assertGreater(effect, 0.02, "too little to compare anything by")
             real_client.main(MODEL, lora, str(ours))
+
+    def test_diffusers_gives_our_outputs_with_every_kind_of_module(self):
+        for name, arguments in NETWORK_ARGS.items():
+            lora = train(self.folder, "float", f"--output_name={name}", "--network_args", *arguments)
+            modules = real_client.modules_of(load_file(lora))
+            self.assertTrue(any(parts["lora_down.weight"].shape[2:] == (3, 3) for parts in modules.values()))
+            ours = self.folder / f"{name}_ours.safetensors"
+            run(WRITE_CLIENT_CASE, MODEL, lora, str(ours))
+            outputs = load_file(ours)
+            self.assertGreater(relative(outputs["output_1"], outputs["output_0"]), 0.02, "too little to compare by")
+            real_client.main(MODEL, lora, str(ours))
+
+    def test_a_run_takes_modules_ranks_and_alphas_from_a_file(self):
+        for name, arguments in NETWORK_ARGS.items():
+            lora = train(self.folder, "float", f"--output_name={name}", "--max_train_steps=1", "--network_args", *arguments)
+            before = load_file(lora)
+            after = load_file(train(self.folder, "float", "--output_name=again", "--dim_from_weights", "--learning_rate=0",
+                                    f"--network_weights={lora}", "--max_train_steps=1", "--network_dim=4",
+                                    "--network_alpha=1"))
+            self.assertEqual(before.keys(), after.keys())
+            for key, tensor in before.items():
+                self.assertTrue(torch.equal(tensor, after[key]), key)
+
+    def test_ckpt_and_pt_hold_the_same_tensors_for_torch(self):
+        for kind in ("ckpt", "pt"):
+            for precision in TYPES:
+                path = train(self.folder, precision, f"--save_model_as={kind}")
+                self.assertEqual(Path(path).name, f"{precision}.{kind}")
+                tensors, wanted = torch.load(path, weights_only=True), load_file(self.files[precision])
+                self.assertEqual(tensors.keys(), wanted.keys())
+                for name, tensor in wanted.items():
+                    self.assertEqual(tensors[name].dtype, tensor.dtype)
+                    self.assertTrue(torch.equal(tensors[name], tensor), name)
+                self.assertIsNone(zipfile.ZipFile(path).testzip())
+                self.assertEqual(torch.load(path, weights_only=True, mmap=True).keys(), wanted.keys())
 
     def test_a_run_starts_from_a_file_of_either_kind(self):
         before = load_file(self.files["float"])

@@ -16,9 +16,9 @@ struct Result {
   Tensor output, gradients;
 };
 
-Result with_gradients(UNet& unet) {
+Result with_gradients(UNet& unet, const NetworkArgs& args = {}) {
   const Golden inputs("unet.safetensors");
-  LoraNetwork network(unet, {.rank = 4, .alpha = 2.0}, 7);
+  LoraNetwork network(unet, {.rank = 4, .alpha = 2.0, .args = args}, 7);
   {
     const torch::NoGradGuard no_gradient;
     for (const auto& module : network.modules()) {
@@ -45,6 +45,31 @@ TEST_P(Recompute, gives_the_same_bits) {
   EXPECT_TRUE(torch::equal(kept.output, again.output));
   EXPECT_TRUE(torch::equal(kept.gradients, again.gradients));
   EXPECT_GT(again.gradients.ne(0).to(torch::kFloat32).mean().item<double>(), 0.9);
+}
+
+TEST_P(Recompute, gives_the_same_bits_where_convolutions_are_trained) {
+  const NetworkArgs args{.conv_dim = 3};
+  const auto kept = with_gradients(*load_toy_unet({.dtype = GetParam()}), args);
+  const auto again = with_gradients(*load_toy_unet({.dtype = GetParam(), .recompute_blocks = true}), args);
+  EXPECT_TRUE(torch::equal(kept.output, again.output));
+  EXPECT_TRUE(torch::equal(kept.gradients, again.gradients));
+  EXPECT_GT(again.gradients.ne(0).to(torch::kFloat32).mean().item<double>(), 0.9);
+}
+
+// The LoRA's own products in float32 or in the layers' type; what is rounded is as in the plain layers.
+TEST_P(Recompute, with_trained_convolutions_stays_near_float32) {
+  const NetworkArgs args{.conv_dim = 3};
+  const auto exact = with_gradients(*load_toy_unet(), args);
+  for (const bool in_dtype : {false, true}) {
+    const auto found =
+        with_gradients(*load_toy_unet({.dtype = GetParam(), .adapters_in_dtype = in_dtype}), args);
+    const double output = relative_distance(found.output, exact.output);
+    const double gradients = relative_distance(found.gradients, exact.gradients);
+    print_distance(std::string("convolutions in ") + toString(GetParam()) + ": output", output, 0.05);
+    print_distance(std::string("convolutions in ") + toString(GetParam()) + ": gradients", gradients, 0.15);
+    EXPECT_LE(output, 0.05);
+    EXPECT_LE(gradients, 0.15);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Recompute,

@@ -2,10 +2,9 @@
 
 Written from SPEC.md sections 1 to 3 alone, on the CPU in fp32, with the U-Net, text encoder and DDPM scheduler of
 other people: diffusers 0.35.2, transformers 4.57.1, torch 2.11. It is meant to be read beside the specification, so it
-takes no short cut. SDXL's own parts are in reference_families.py. Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
+takes no short cut. The LoRA is in reference_lora.py, SDXL's own parts in reference_families.py. Settings and pairs are plain dicts; their keys are the flags of section 4 and the fields of section 3.
 """
 import math
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ from transformers import CLIPTextModel, CLIPTokenizerFast
 
 import reference_losses
 from reference_draws import Draws
+from reference_lora import DROPOUT, LORA_INIT, Network
 from reference_samplers import Sampler, make_scheduler, scheduler_step
 
-PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, CROP, LATENTS, NOISE_OFFSET = 1, 2, 3, 4, 5, 6
-SAMPLER_NOISE, DROPOUT, LORA_INIT = 7, 8, 9
-NEURON = 0  # the kind of dropout, the lowest two bits of its sub
+PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, CROP, LATENTS, NOISE_OFFSET, SAMPLER_NOISE = 1, 2, 3, 4, 5, 6, 7
 
 DEFAULT_SETTINGS = {
     "seed": 0, "max_train_steps": 1, "pairs_per_step": 1, "pair_order": "shuffle",
@@ -29,7 +27,7 @@ DEFAULT_SETTINGS = {
     "noise_offset": 0.0, "noise_offset_random_strength": False, "prediction_type": "epsilon",
     "min_snr_gamma": 0.0, "debiased_estimation_loss": False, "scale_v_pred_loss_like_noise_pred": False,
     "loss_type": "l2", "huber_schedule": "snr", "huber_c": 0.1, "huber_scale": 1.0, "zero_terminal_snr": False,
-    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "max_grad_norm": 1.0,
+    "network_dim": 4, "network_alpha": 1.0, "network_dropout": 0.0, "network_args": {}, "max_grad_norm": 1.0,
     "learning_rate": 2e-6, "lr_scheduler": "constant", "lr_warmup_steps": 0,
     "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01,
 }
@@ -98,77 +96,6 @@ def initial_latents(settings, pair, step, item):
             offset *= float(Draws(seed, NOISE_OFFSET, step, item, sub=1).uniforms(1)[0])
         latents = latents + offset * Draws(seed, NOISE_OFFSET, step, item).normals(batch, 4, 1, 1)
     return latents
-
-
-# ---- the LoRA ------------------------------------------------------------------------------------
-
-class Adapter:
-    """One module's lora_down and lora_up, added to its output by a forward hook."""
-
-    def __init__(self, network, index, name, module):
-        self.network, self.index, self.name = network, index, name
-        weight = module.weight
-        rank, fan_in = network.rank, weight[0].numel()
-        uniform = Draws(network.seed, LORA_INIT, sub=index).uniforms(rank * fan_in)
-        down = ((2.0 * uniform - 1.0) / math.sqrt(fan_in)).astype(np.float32)
-        self.down = torch.nn.Parameter(torch.from_numpy(down).reshape(rank, *weight.shape[1:]))
-        self.up = torch.nn.Parameter(torch.zeros(weight.shape[0], rank, *[1] * (weight.dim() - 2)))
-        self.handle = module.register_forward_hook(self.add)
-
-    def add(self, module, inputs, output):
-        scale = self.network.multiplier * self.network.alpha / self.network.rank
-        if scale == 0:
-            return output
-        apply = torch.nn.functional.conv2d if self.down.dim() == 4 else torch.nn.functional.linear
-        down, up = (weight.to(inputs[0].dtype) for weight in (self.down, self.up))
-        hidden = apply(inputs[0], down)
-        if self.network.dropout is not None:
-            hidden = self.dropped(hidden, **self.network.dropout)
-        return output + scale * apply(hidden, up)
-
-    def dropped(self, hidden, seed, step, item, p, point=0):
-        module = self.index + 2048 * point
-        uniform = Draws(seed, DROPOUT, step, item, sub=4 * module + NEURON).uniforms(hidden.numel())
-        kept = torch.from_numpy(uniform >= p).reshape(hidden.shape)
-        return hidden * kept / (1.0 - p)
-
-    def key(self):
-        return "lora_unet_" + self.network.spelling(self.name).replace(".", "_")
-
-
-class Network:
-    """The LoRA of a U-Net: every linear and 1x1 convolution of the transformers, in the order of named_modules().
-
-    spelling turns Diffusers' name of a module into the one that the LoRA file's keys are made of.
-    """
-
-    def __init__(self, unet, seed, rank, alpha, spelling=lambda name: name):
-        self.seed, self.rank, self.alpha, self.spelling = seed, rank, alpha or rank, spelling
-        self.multiplier, self.dropout = 0.0, None
-        found = [(name, module) for name, module in unet.named_modules()
-                 if ".attentions." in name and isinstance(module, (torch.nn.Linear, torch.nn.Conv2d))]
-        self.adapters = [Adapter(self, index, name, module) for index, (name, module) in enumerate(found)]
-
-    def parameters(self):
-        return [p for adapter in self.adapters for p in (adapter.down, adapter.up)]
-
-    @contextmanager
-    def on(self, multiplier, dropout=None):
-        self.multiplier, self.dropout = multiplier, dropout
-        yield
-        self.multiplier, self.dropout = 0.0, None
-
-    def detach(self):
-        for adapter in self.adapters:
-            adapter.handle.remove()
-
-    def state_dict(self):
-        tensors = {}
-        for adapter in self.adapters:
-            tensors[adapter.key() + ".lora_down.weight"] = adapter.down.detach().clone()
-            tensors[adapter.key() + ".lora_up.weight"] = adapter.up.detach().clone()
-            tensors[adapter.key() + ".alpha"] = torch.tensor(float(self.alpha))
-        return tensors
 
 
 # ---- section 1: the work item and the step -------------------------------------------------------
@@ -275,9 +202,7 @@ def work_item(model, network, settings, pairs, step, item):
     for point, (length, x) in enumerate(roll_out(predict, network, settings, pair, k, step, item).items()):
         t = timestep_after(settings, length)
         y = goal(predict, pair, x, t)
-        p = settings["network_dropout"]
-        dropout = {"seed": settings["seed"], "step": step, "item": item, "p": p, "point": point} if p else None
-        with network.on(pair["multiplier"], dropout):
+        with network.on(pair["multiplier"], {"seed": settings["seed"], "step": step, "item": item}, point):
             (e,) = predict(x, t, [pair["target"]])
         losses.append(pair["weight"] * reference_losses.of_samples(settings, e, y, t).mean())
     loss = torch.stack(losses).mean()
@@ -321,16 +246,16 @@ def train(model, settings, pairs, after_step=None):
     """-> (one record a step as in metrics.jsonl, the LoRA's state dict)"""
     settings = with_defaults(settings, DEFAULT_SETTINGS)
     pairs = [with_defaults({"positive": pair["target"], **pair}, DEFAULT_PAIR) for pair in pairs]
-    network = Network(model.unet, settings["seed"], settings["network_dim"], settings["network_alpha"],
-                      model.spelling)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings["learning_rate"], betas=tuple(settings["betas"]),
+    network = Network(model.unet, settings, model.spelling)
+    optimizer = torch.optim.AdamW(network.parameter_groups(), lr=settings["learning_rate"], betas=tuple(settings["betas"]),
                                   eps=settings["eps"], weight_decay=settings["weight_decay"])
     records = []
     for step in range(settings["max_train_steps"]):
         items = step_gradients(model, network, settings, pairs, step)
         norm = clip(network.parameters(), settings["max_grad_norm"])
         rate = learning_rate(settings, step)
-        optimizer.param_groups[0]["lr"] = rate
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
         optimizer.step()
         loss = sum(item["loss"] for item in items) / settings["pairs_per_step"]
         records.append({"step": step + 1, "loss": loss, "lr": rate, "grad_norm": norm, "items": items})

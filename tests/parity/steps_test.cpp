@@ -91,7 +91,10 @@ TEST_F(Steps, first_step_gives_each_item_its_loss) {
     TrainSettings settings = settings_of(golden()["settings"]);
     settings.items_per_pass = items;
     const auto pairs = golden_pairs();
-    LoraNetwork network(*unet_, {.rank = settings.network_dim, .alpha = settings.alpha()}, *settings.seed);
+    LoraNetwork network(
+        *unet_,
+        {.rank = settings.network_dim, .alpha = settings.network_alpha, .args = settings.network_args},
+        *settings.seed);
     const PackWorker worker({settings, pairs, *unet_, embeddings_});
     std::vector<double> expected, found(*settings.pairs_per_step);
     for (const json& item : golden()["records"][0]["items"]) expected.push_back(item["loss"]);

@@ -22,17 +22,6 @@ namespace {
 
 using torch::Tensor;
 
-// Rank and alpha of the file's first module; all of ours are alike.
-LoraNetwork::Shape shape_of(const std::string& path) {
-  const SafetensorsFile file(path);
-  LoraNetwork::Shape shape;
-  for (const TensorInfo& info : file.header().tensors) {
-    if (info.name.ends_with(".lora_down.weight")) shape.rank = info.shape[0];
-    if (info.name.ends_with(".alpha")) shape.alpha = file.tensor(info).to(torch::kFloat64).item<double>();
-  }
-  return shape;
-}
-
 Tensor latents(int64_t samples, int64_t height = 12, int64_t width = 16) {
   Tensor filled = at::empty({samples, 4, height, width}, torch::kFloat32);
   Draws(7, {.purpose = Purpose::kInitialLatents})
@@ -73,18 +62,12 @@ Inputs make_inputs(const BaseModel& model) {
 // Each sample has a timestep, prompt and size of its own.
 TimeFeatures embed_time(const UNet& unet, const Inputs& inputs) {
   if (!inputs.added) return unet.embed_time(inputs.timesteps);
-  TimeFeatures features;
+  std::vector<TimeFeatures> rows;
   for (int64_t i = 0; i < inputs.timesteps.size(0); ++i) {
     const AddedConditioning own{inputs.added->pooled.narrow(0, i, 1), inputs.added->sizes.narrow(0, i, 1)};
-    const TimeFeatures row = unet.embed_time(inputs.timesteps.narrow(0, i, 1), &own);
-    for (size_t resnet = 0; resnet < row.size(); ++resnet) {
-      if (i == 0)
-        features.push_back(row[resnet]);
-      else
-        features[resnet] = at::cat({features[resnet], row[resnet]});
-    }
+    rows.push_back(unet.embed_time(inputs.timesteps.narrow(0, i, 1), &own));
   }
-  return features;
+  return join_rows(rows);
 }
 
 struct Case {
@@ -118,7 +101,7 @@ void write_case(const Case& given) {
     if (model->has_vae() || !given.vae.empty())
       tensors.emplace_back("picture", model->load_vae(torch::kCPU, given.vae)->decode(odd.narrow(0, 0, 1)));
   } else {
-    LoraNetwork network(*unet, shape_of(given.lora), 0);
+    LoraNetwork network(*unet, layers_of_file(*unet, files.open_safetensors(given.lora), {}), 0);
     load_lora(network, files.open_safetensors(given.lora));
     for (const auto& [name, scale] : {std::pair{"-1", -1.0}, {"0", 0.0}, {"0.5", 0.5}, {"1", 1.0}})
       tensors.emplace_back(std::string("output_") + name, output(*unet, inputs, inputs.latents, scale));

@@ -11,6 +11,57 @@ using torch::Tensor;
 
 namespace {
 
+LossType loss_type_of(const std::string& name) {
+  if (name == "l1") return LossType::kL1;
+  if (name == "l2") return LossType::kL2;
+  return name == "huber" ? LossType::kHuber : LossType::kSmoothL1;
+}
+
+BlockWeights weights_of(const json& given) {
+  BlockWeights weights;
+  if (given.is_array()) {
+    weights.list = given.get<std::vector<double>>();
+    return weights;
+  }
+  const auto text = given.get<std::string>();
+  weights.preset = text.substr(0, text.find('+'));
+  if (weights.preset.size() < text.size()) weights.base = std::stod(text.substr(weights.preset.size() + 1));
+  return weights;
+}
+
+NetworkArgs network_args_of(json keys) {
+  NetworkArgs args;
+  const auto take = [&](const char* key, auto& target) {
+    if (!keys.contains(key)) return;
+    if constexpr (std::is_same_v<decltype(target), BlockWeights&>)
+      target = weights_of(keys[key]);
+    else if constexpr (requires { target.value(); })
+      target = keys[key].get<typename std::remove_reference_t<decltype(target)>::value_type>();
+    else
+      target = keys[key].get<std::remove_reference_t<decltype(target)>>();
+    keys.erase(key);
+  };
+  take("conv_dim", args.conv_dim);
+  take("conv_alpha", args.conv_alpha);
+  take("rank_dropout", args.rank_dropout);
+  take("module_dropout", args.module_dropout);
+  take("block_dims", args.block_dims);
+  take("block_alphas", args.block_alphas);
+  take("conv_block_dims", args.conv_block_dims);
+  take("conv_block_alphas", args.conv_block_alphas);
+  take("down_lr_weight", args.down_lr_weight);
+  take("mid_lr_weight", args.mid_lr_weight);
+  take("up_lr_weight", args.up_lr_weight);
+  take("block_lr_zero_threshold", args.block_lr_zero_threshold);
+  take("loraplus_lr_ratio", args.loraplus_lr_ratio);
+  if (keys.value("train_method", "") == "noxattn") {
+    args.train_method = TrainMethod::kNoxattn;
+    keys.erase("train_method");
+  }
+  if (!keys.empty()) throw Error("this test does not know the network_args " + keys.dump());
+  return args;
+}
+
 void expect_items(const std::vector<WorkItem>& found, const json& expected) {
   json ours = json::array(), theirs = json::array();
   for (const WorkItem& item : found)
@@ -59,13 +110,6 @@ Tensor module_norms(const Training& run, bool up) {
     begin = end;
   }
   return at::tensor(norms, torch::kFloat64);
-}
-
-LossType loss_type_of(const std::string& name) {
-  return name == "l1"      ? LossType::kL1
-         : name == "l2"    ? LossType::kL2
-         : name == "huber" ? LossType::kHuber
-                           : LossType::kSmoothL1;
 }
 
 HuberSchedule huber_schedule_of(const std::string& name) {
@@ -125,6 +169,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
   take("lr_scheduler", [&](const std::string& value) {
     settings.lr_schedule.kind = value == "constant" ? LrSchedule::kConstant : LrSchedule::kConstantWithWarmup;
   });
+  take("network_args", [&](const json& value) { settings.network_args = network_args_of(value); });
   take("prediction_type", [](const std::string&) {});
   if (!keys.empty()) throw Error("this test does not know the settings " + keys.dump());
   return settings;
@@ -150,7 +195,10 @@ std::vector<PromptPair> pairs_of(const json& list) {
 
 Training train(const TrainedModel& model, const TrainSettings& settings,
                const std::vector<PromptPair>& pairs) {
-  LoraNetwork network(model.unet, {.rank = settings.network_dim, .alpha = settings.alpha()}, *settings.seed);
+  LoraNetwork network(
+      model.unet,
+      {.rank = settings.network_dim, .alpha = settings.network_alpha, .args = settings.network_args},
+      *settings.seed);
   const auto comm = make_local_communicator();
   Trainer trainer({settings, pairs, model.unet, model.embeddings, network, *comm, model.prediction});
   Training run;

@@ -125,12 +125,6 @@ TEST(Status, WhatAsksForNothingPasses) {
 }
 
 TEST(Status, SaysWhatTheVersionHasInstead) {
-  EXPECT_EQ(train_error({"--save_model_as", "ckpt"}),
-            "--save_model_as=ckpt is not in this version; safetensors is");
-  EXPECT_EQ(
-      train_error({"--network_args", "conv_dim=4", "conv_alpha=1"}),
-      "--network_args conv_dim=4 conv_alpha=1 is not in this version; --network_dim, --network_alpha and "
-      "--network_dropout are");
   EXPECT_TRUE(contains(train_error({"--max_train_epochs=3"}), "use --max_train_steps"));
 }
 
@@ -222,10 +216,11 @@ TEST(Effective, FollowsWhatIsResolvedLater) {
 }
 
 TEST(Effective, ReadsBackAsTheSameSettings) {
-  auto first = parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--min_snr_gamma=0.1",
-                      "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
-                      "--save_every_n_steps=10", "--clip_skip=2", "--loss_type=huber", "--huber_c=0.07",
-                      "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
+  auto first =
+      parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--min_snr_gamma=0.1",
+             "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
+             "--save_every_n_steps=10", "--save_last_n_steps=30", "--clip_skip=2", "--loss_type=huber",
+             "--huber_c=0.07", "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
   Words words;
   for (const auto& [name, value] : first.effective) {
     if (name == "optimizer_args" || name.starts_with("lr_scheduler_")) continue;  // several words, or none
@@ -247,6 +242,7 @@ TEST(Effective, LeavesOutOfTheResultWhatDoesNotDetermineIt) {
                                        "output_dir",
                                        "output_name",
                                        "save_every_n_steps",
+                                       "save_last_n_steps",
                                        "no_metadata",
                                        "console_log_level",
                                        "console_log_file",

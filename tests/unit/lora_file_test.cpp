@@ -132,11 +132,11 @@ TEST_F(LoraFile, without_alpha_has_the_rank_as_alpha) {
 TEST_F(LoraFile, of_another_rank_or_alpha_is_refused_with_the_flag_to_give) {
   LoraNetwork network(*unet_, kShape, 2);
   const std::string rank = refusal(network, trained(*unet_, {.rank = 8, .alpha = 2.0}));
-  EXPECT_NE(rank.find("has rank 8, this run --network_dim=4; give --network_dim=8"), std::string::npos)
-      << rank;
+  EXPECT_NE(rank.find(", this run --network_dim=4; --dim_from_weights takes"), std::string::npos) << rank;
+  EXPECT_NE(rank.find("has rank 8 at 'lora_unet_"), std::string::npos) << rank;
   const std::string alpha = refusal(network, trained(*unet_, {.rank = 4, .alpha = 1.0}));
-  EXPECT_NE(alpha.find("has alpha 1, this run --network_alpha=2; give --network_alpha=1"), std::string::npos)
-      << alpha;
+  EXPECT_NE(alpha.find("has alpha 1 at 'lora_unet_"), std::string::npos) << alpha;
+  EXPECT_NE(alpha.find(", this run --network_alpha=2; --dim_from_weights takes"), std::string::npos) << alpha;
 }
 
 TEST_F(LoraFile, with_missing_foreign_or_misshaped_tensors_is_refused_by_name) {

@@ -127,6 +127,15 @@ TEST(GraphNumbers, AreAFractionWhereBlocksAreComputedAgain) {
   EXPECT_LT(bytes(2, false).activations, bytes(4, false).activations);
 }
 
+// The activations that convolutions read: what a LoRA on them keeps, and one on transformers alone does not.
+TEST(GraphNumbers, CountTheInputsOfAdaptedConvolutions) {
+  UNetSizes one{.channels = {8}, .transformer_depth = {0}, .middle_depth = 0};
+  const int64_t frozen = graph_numbers(one, {64, 64});
+  one.adapts_convolutions = true;
+  // 2 resnets down and 2 in the middle of 8 + 8 channels, 3 up of 16 + 8; 8 × 8 pixels
+  EXPECT_EQ(graph_numbers(one, {64, 64}) - frozen, (4 * 16 + 3 * 24) * 64);
+}
+
 // SDXL's middle has ten blocks; each keeps 31 numbers a channel and token.
 TEST(GraphNumbers, CountEveryBlockOfTheMiddle) {
   UNetSizes deep = kSd15;
