@@ -219,14 +219,14 @@ TEST(LossScale, does_not_show_in_the_gradient) {
   toy.settings.max_denoising_steps = 3;
   const auto unet = load_toy_unet({.dtype = torch::kFloat16});
   std::vector<double> norms;
-  for (const double scale : {0x1p10, 0x1p14}) {
+  for (const double scale : {0x1p13, 0x1p15}) {
     LoraNetwork network(*unet, {.rank = 4, .alpha = 2}, 1);
     const auto comm = make_local_communicator();
     Trainer trainer({toy.settings, toy.pairs, *unet, toy.embeddings, network, *comm});
     trainer.loss_scale().restore({.scale = scale});
     norms.push_back(trainer.step(0).gradient_norm);
   }
-  EXPECT_NEAR(norms[0], norms[1], 1e-3 * norms[1]);
+  EXPECT_NEAR(norms[0], norms[1], 2e-3 * norms[1]);
 }
 
 // What a LoRA trained in a type changes in the float32 model's prediction.
