@@ -9,21 +9,24 @@ namespace {
 
 using Kind = OptimizerKind;
 
-void check_rates(Kind kind, const std::vector<WeightSegment>& segments) {
+// A rate of a part's own would be ignored, or spoil the one step size that is estimated for all.
+void check_rates(const OptimizerSettings& settings, const std::vector<WeightSegment>& segments) {
+  const bool finds_rate = ignores_learning_rate(settings);
+  if (!finds_rate && !needs_one_rate(settings.kind)) return;
   const std::vector<Run> runs = runs_of(segments);
   for (const Run& run : runs)
-    if (run.rate_factor != runs.front().rate_factor)
+    if (run.rate_factor != (finds_rate ? 1 : runs.front().rate_factor))
       throw_usage(fmt::format(
-          "--optimizer_type={} estimates one step size for all weights, so parts of the LoRA cannot "
-          "have rates of their own ({} and {} times the rate); leave the rate arguments of "
-          "--network_args out, or take another optimizer",
-          optimizer_name(kind), runs.front().rate_factor, run.rate_factor));
+          "--optimizer_type={}{} finds the step size itself, so parts of the LoRA cannot have rates of their "
+          "own (one has {} times the rate); leave the rate arguments of --network_args out, or take another "
+          "optimizer",
+          optimizer_name(settings.kind), finds_rate ? " with relative_step=True" : "", run.rate_factor));
 }
 
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, const OptimizerTarget& target) {
-  if (needs_one_rate(settings.kind)) check_rates(settings.kind, target.segments);
+  check_rates(settings, target.segments);
   switch (settings.kind) {
     case Kind::kAdamW:
     case Kind::kAdam:

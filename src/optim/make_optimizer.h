@@ -7,7 +7,7 @@
 
 namespace leco {
 
-// Usage error where the optimizer needs one rate and the segments have several.
+// Usage error where the optimizer finds the step size itself and segments have rates of their own.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSettings& settings, const OptimizerTarget& target);
 
 // One file each; the papers and formulas stand there.

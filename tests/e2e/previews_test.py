@@ -74,6 +74,19 @@ class PreviewsTest(LecoTest):
             self.assertEqual((growth.n_frames, growth.info["loop"]), (2, 0))
             self.assertGreater(growth.size[1], 500)  # both grids, one below the other
 
+    def test_averaged_weights_are_drawn_and_saved_where_the_optimizer_keeps_them(self):
+        draws = {"sample_prompts": self.lines, "max_train_steps": 3, "learning_rate": 1e-2}
+        words = ["--optimizer_type=AdamWScheduleFree", "--optimizer_args", "betas=0.5,0.99"]
+        for output, flags in (("x", {"sample_every_n_steps": 3}),
+                              ("again", {"sample_at_first": True, "network_weights": self.folder / "x/x.safetensors"})):
+            run = Run(self.arguments(output, **draws, **flags) + words)
+            self.assertEqual(run.status, 0, run.err)
+        last, first = (cells(self.folder / output / "sample" / f"x-step{step:08}-00.png", 64, 3)
+                       for output, step in (("x", 3), ("again", 0)))
+        self.assertFalse(np.array_equal(last[0], last[1]))
+        for drawn_in_training, drawn_from_file in zip(last, first, strict=True):
+            self.assertTrue(np.array_equal(drawn_in_training, drawn_from_file))
+
     def test_tensorboard_shows_them(self):
         logs = self.folder / "logs"
         self.train("x", sample_every_n_steps=1, sample_prompts=self.lines, max_train_steps=2, logging_dir=logs)

@@ -162,12 +162,17 @@ TEST(OptimizerState, of_another_optimizer_is_refused) {
   EXPECT_THROW(make(OptimizerKind::kLion)->load(shorter), Error);
 }
 
-TEST(OneStepSize, refuses_rates_for_parts) {
+TEST(FoundRates, allow_no_rates_of_parts) {
   for (const OptimizerKind kind :
        {OptimizerKind::kProdigy, OptimizerKind::kDAdaptAdam, OptimizerKind::kDAdaptLion}) {
     EXPECT_THROW(make_optimizer(default_optimizer(kind), target_of(segments({1, 16, 1}))), Error);
     EXPECT_NO_THROW(make_optimizer(default_optimizer(kind), target_of(segments({2, 0, 2}))));
   }
+  OptimizerSettings adafactor = default_optimizer(OptimizerKind::kAdafactor);
+  EXPECT_THROW(make_optimizer(adafactor, target_of(segments({2, 2, 2}))), Error);
+  EXPECT_NO_THROW(make_optimizer(adafactor, target_of(segments({1, 0, 1}))));
+  adafactor.relative_step = false;
+  EXPECT_NO_THROW(make_optimizer(adafactor, target_of(segments({1, 16, 1}))));
 }
 
 TEST(DynamicMap, restores_what_it_quantized_to_within_a_step_of_the_map) {
