@@ -117,8 +117,8 @@ void write_grid(const SampleJob& job, size_t index, std::vector<std::vector<Pict
   const SampleSettings& settings = job.settings;
   const DrawingRow& first = job.rows[job.grids[index][0]].drawing;
   PictureGrid grid{.title = title_of(settings), .note = note_of(settings, first)};
-  if (settings.has_lora())
-    for (const double scale : first.scales) grid.columns.push_back(scale_label(scale));
+  for (const double scale : first.scales)
+    grid.columns.push_back(settings.has_lora() ? scale_label(scale) : "");
   for (const size_t row : job.grids[index])
     grid.rows.push_back({job.rows[row].label, std::move(pictures[row])});
   PngTexts texts = effective_settings(settings);
