@@ -15,7 +15,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
-from shapes import color_named, distance, measure, nearest
+from shapes import color_named, distance, fill, measure, nearest
 
 TOY = Path(__file__).resolve().parents[1] / "data" / "toy-sd"
 PROMPTS = ("a red circle", "a green circle", "a blue circle", "a yellow circle")
@@ -46,12 +46,15 @@ class Artist:
 
 
 def measured(prompt, pictures):
-    """{"area": mean, "areas": each, "colors": {name: share of the pictures}, "off": mean distance from the named colour}"""
+    """{"area": mean, "areas": each, "fill": mean, "colors": {name: share of the pictures}, "off": mean distance from the
+    named colour}"""
     areas, colors = zip(*(measure(picture) for picture in pictures))
     shares = {name: count / len(colors) for name, count in Counter(map(nearest, colors)).items()}
     name = color_named(prompt)
     off = [distance(color, name) for color in colors if color is not None] if name else []
-    return {"area": float(np.mean(areas)), "areas": areas, "colors": shares, "off": float(np.mean(off)) if off else None}
+    fills = [each for each in map(fill, pictures) if each is not None]
+    return {"area": float(np.mean(areas)), "areas": areas, "fill": float(np.mean(fills)) if fills else None,
+            "colors": shares, "off": float(np.mean(off)) if off else None}
 
 
 def measure_file(lora, prompts=PROMPTS, scales=(-1, 0, 1), pictures=16, model=TOY):
@@ -62,6 +65,10 @@ def measure_file(lora, prompts=PROMPTS, scales=(-1, 0, 1), pictures=16, model=TO
 
 def mean_area(results, scale):
     return float(np.mean([by_scale[scale]["area"] for by_scale in results.values()]))
+
+
+def mean_fill(results, scale):
+    return float(np.mean([by_scale[scale]["fill"] for by_scale in results.values()]))
 
 
 def kept(results, scale):
@@ -112,6 +119,7 @@ def main():
     colors = ", ".join(f"{scale:g}: {kept(results, scale):.0%}" for scale in given.scales)
     print(f"mean area {areas}\ncolours kept {colors}\nSpearman {spearman(results):.3f}")
     if 0 in given.scales and all(map(color_named, given.prompts)):
+        print("fill " + ", ".join(f"{scale:g}: {mean_fill(results, scale):.2f}" for scale in given.scales))
         print("colour shift " + ", ".join(f"{scale:g}: {color_shift(results, scale):.1f}" for scale in given.scales))
     if given.grid:
         grid(given.lora, given.prompts, given.scales, given.grid, given.model)
