@@ -1,6 +1,7 @@
 """What the documents show works: every command, prompt file and configuration in README, docs, configs and slurm.
 
-Commands run in a folder where the names of the documents lead to the toy: models/sd15, MODEL, configs, … . Every line of
+Commands run in a folder where the names of the documents lead to the toy: models/sd15, MODEL, … . The prompt files there
+are copies at the toy's size. Every line of
 a code block without a language must be a command of a kind that this test knows; other text is fenced as ```text.
 
 usage: documents_test.py MPIEXEC LECO
@@ -9,6 +10,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -52,8 +54,11 @@ def words_of(command):
 class DocumentsTest(LecoTest):
     def setUp(self):
         super().setUp()
-        for name in ("configs", "tests", "docs", "slurm", "src"):
+        for name in ("tests", "docs", "slurm", "src"):
             (self.folder / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / "configs", self.folder / "configs")
+        for path in (self.folder / "configs" / "prompts").iterdir():
+            path.write_text(re.sub(r"\b(512|1024)\b", "64", path.read_text()))
         (self.folder / "models").mkdir()
         for name, model in {"sd15": TOY, **TINY}.items():
             (self.folder / "models" / name).symlink_to(model)
@@ -154,7 +159,7 @@ class DocumentsTest(LecoTest):
         for path in WITH_COMMENTS:
             with self.subTest(path.name):
                 ask = "--prompts_file" if path.parent.name == "prompts" else "--config_file"
-                self.leco(["plan", f"{ask}={path.relative_to(ROOT)}"])
+                self.leco(["plan", f"{ask}={path}"])
 
     def test_prompt_files_in_the_documents(self):
         seen = 0
