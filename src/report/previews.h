@@ -29,8 +29,8 @@ class Previews {
   struct Drawn {
     int64_t step = 0;  // finished steps
     double seconds = 0;
-    std::vector<std::string> files;  // on rank 0: "<dir>/sample/<name>-step00000100-00.png", one a row
-    std::vector<Picture> sheets;     // what these files show
+    std::vector<std::string> files = {};  // on rank 0: "<dir>/sample/<name>-step00000100-00.png", one a row
+    std::vector<Picture> sheets = {};     // what these files show
   };
   // The rows are shared out over the ranks and drawn; rank 0 writes them. Reads the LoRA, touches no state of
   // the training. Collective.
