@@ -61,6 +61,10 @@ Tensor module_norms(const Training& run, bool up) {
   return at::tensor(norms, torch::kFloat64);
 }
 
+SamplerKind sampler_named(const std::string& name) {
+  return std::ranges::find(sampler_names(), name, &std::pair<std::string, SamplerKind>::first)->second;
+}
+
 }  // namespace
 
 TrainSettings settings_of(const json& first, const json& changes) {
@@ -108,10 +112,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
                               : value == "independent" ? RolloutLength::kIndependent
                                                        : RolloutLength::kAntithetic;
   });
-  take("rollout_sampler", [&](const std::string& value) {
-    settings.rollout_sampler =
-        std::ranges::find(sampler_names(), value, &std::pair<std::string, SamplerKind>::first)->second;
-  });
+  take("rollout_sampler", [&](const std::string& value) { settings.rollout_sampler = sampler_named(value); });
   take("samples_per_rollout", [&](int64_t value) { settings.samples_per_rollout = value; });
   take("align_timestep", [&](bool value) { settings.align_timestep = value; });
   take("pair_order", [&](const std::string& value) {
