@@ -176,6 +176,7 @@ void run(const TrainJob& job, World& world, FileSource& files) {
   const auto draw_if_due = [&](int64_t finished_steps) {
     if (!previews || !previews->is_due(finished_steps)) return;
     limit.lift();
+    const KeptWeights kept = trainer.kept_weights();
     const Previews::Drawn drawn = previews->draw(finished_steps);
     if (reporter) reporter->after_previews(drawn);
     limit.restore();
