@@ -60,7 +60,7 @@ SamplePrompt parse_sample_line(std::string_view line, const std::string& place) 
   std::set<std::string> seen;
   while (at < line.size()) {
     const size_t end = next_option(line, at + 2);
-    const std::string_view part = trimmed(line.substr(at + 2, end - at - 2));
+    const std::string_view part = line.substr(at + 2, end - at - 2);
     const size_t name_end = std::min(part.find_first_of(kBlank), part.size());
     std::string name(part.substr(0, name_end));
     std::ranges::transform(name, name.begin(),

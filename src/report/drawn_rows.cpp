@@ -9,13 +9,14 @@
 namespace leco {
 namespace {
 
-bool fit_together(const DrawingRow& a, const DrawingRow& b) {
-  return a.width == b.width && a.height == b.height && a.scales == b.scales;
-}
-
 std::string note_of(const DrawingRow& row) {
   return fmt::format("{}, {} steps, guidance {:g}, seed {}, {} × {}", sampler_name(row.sampler), row.steps,
                      row.guidance, row.seed, row.width, row.height);
+}
+
+// One grid, one line of columns, one note.
+bool fit_together(const DrawingRow& a, const DrawingRow& b) {
+  return a.scales == b.scales && note_of(a) == note_of(b);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ struct DrawnRow {
   std::vector<Picture> pictures;  // one a scale
 };
 
-// Neighbours of one size and the same scales share a grid. The title stands over the first; each says in its
-// note with what it was drawn.
+// Neighbours that differ in nothing but the prompts share a grid. The title stands over the first; each says
+// in its note with what it was drawn.
 std::vector<PictureGrid> grids_of(const std::vector<DrawnRow>& rows, const std::string& title);
 
 // Under the names of sd-scripts' sample prompts: prompt, negative_prompt, width, …, and the scales.

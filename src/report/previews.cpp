@@ -65,7 +65,7 @@ Previews::Drawn Previews::draw(int64_t finished_steps) {
       texts.emplace_back("step", fmt::format("{}", finished_steps));
       write_file_atomically(drawn.files.back(), encode_png(drawn.sheets.back(), texts));
     }
-    keep_frame(finished_steps, rows);
+    growth_.add(frame_of(rows, title_of(given_.settings, finished_steps)));
   }
   drawn.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return drawn;
@@ -97,24 +97,11 @@ std::vector<DrawnRow> Previews::draw_rows() const {
   return rows;
 }
 
-void Previews::keep_frame(int64_t step, const std::vector<DrawnRow>& rows) {
-  last_ = {step, frame_of(rows, title_of(given_.settings, step))};
-  if (draws_++ % frame_every_ != 0) return;
-  frames_.push_back(last_);
-  if (frames_.size() <= kMostFrames) return;
-  std::vector<Frame> kept;
-  for (size_t i = 0; i < frames_.size(); i += 2) kept.push_back(std::move(frames_[i]));
-  frames_ = std::move(kept);
-  frame_every_ *= 2;
-}
-
 std::string Previews::write_growth() const {
-  if (frames_.empty()) return {};
-  std::vector<Picture> pictures;
-  for (const Frame& frame : frames_) pictures.push_back(frame.picture);
-  if (frames_.back().step != last_.step) pictures.push_back(last_.picture);
+  const std::vector<Picture> frames = growth_.pictures();
+  if (frames.empty()) return {};
   const std::string path = file_in(given_.settings, "-growth.gif");
-  write_file_atomically(path, encode_gif(pictures, kFrameSeconds));
+  write_file_atomically(path, encode_gif(frames, kFrameSeconds));
   return path;
 }
 

@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "model/vae.h"
 #include "report/drawn_rows.h"
+#include "report/growth_frames.h"
 
 namespace leco {
 
@@ -29,33 +30,23 @@ class Previews {
   struct Drawn {
     int64_t step = 0;  // finished steps
     double seconds = 0;
-    std::vector<std::string> files;  // on rank 0: "<dir>/sample/<name>-step00000100-00.png", one a row
-    std::vector<Picture> sheets;     // what these files show
+    std::vector<std::string> files = {};  // on rank 0: "<dir>/sample/<name>-step00000100-00.png", one a row
+    std::vector<Picture> sheets = {};     // what these files show
   };
   // The rows are shared out over the ranks and drawn; rank 0 writes them. Reads the LoRA, touches no state of
   // the training. Collective.
   Drawn draw(int64_t finished_steps);
 
-  // Writes "<dir>/sample/<name>-growth.gif" of what was drawn so far, at most kMostFrames times evenly apart
-  // and the last. Rank 0 calls it; empty when nothing was drawn.
+  // Writes "<dir>/sample/<name>-growth.gif" of what was drawn so far and returns its path. Rank 0 calls it;
+  // empty when nothing was drawn.
   std::string write_growth() const;
 
-  static constexpr size_t kMostFrames = 60;
-
  private:
-  struct Frame {
-    int64_t step;
-    Picture picture;
-  };
   std::vector<Picture> pictures_of(const DrawingRow& row) const;
   std::vector<DrawnRow> draw_rows() const;
-  void keep_frame(int64_t step, const std::vector<DrawnRow>& rows);
 
   Given given_;
-  std::vector<Frame> frames_;  // on rank 0
-  int64_t draws_ = 0;
-  int64_t frame_every_ = 1;  // draw
-  Frame last_;
+  GrowthFrames growth_;  // on rank 0
 };
 
 // "<dir>/sample"

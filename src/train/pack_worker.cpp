@@ -63,6 +63,14 @@ PackWorker::PackWorker(Given given)
       loss_weight_(given.settings, given.prediction),
       device_(given.unet.placement().device) {}
 
+void PackWorker::settle_layouts(const Pack& pack) const {
+  if (!device_.is_cpu()) return;
+  Pack both = pack;  // as many rows as a rollout with guidance has
+  both.insert(both.end(), pack.begin(), pack.end());
+  predict_without(both,
+                  at::zeros(latent_shape(pack.front(), std::ssize(both) * pair(pack.front()).batch_size)));
+}
+
 Tensor PackWorker::embed(const Questions& questions) const {
   std::vector<Tensor> rows;
   for (const auto& [item, prompt] : questions) rows.push_back(given_.embeddings.at(prompt).context);

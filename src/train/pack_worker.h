@@ -25,6 +25,11 @@ class PackWorker {
   };
   explicit PackWorker(Given given);
 
+  // To be called once, before the U-Net computes anything else, with a pack that all ranks agree on. oneDNN
+  // lays a convolution's weights out for the picture that it meets first, and the last digits of all results
+  // depend on that layout: not on what a rank happens to train or draw first. Nothing happens on a GPU.
+  void settle_layouts(const Pack& pack) const;
+
   // x_k at each point of the rollout: (rows, 4, h, w) of the items that have it, which are at_point(pack,
   // point).
   std::vector<torch::Tensor> roll_out(const Pack& pack) const;

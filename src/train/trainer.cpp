@@ -55,7 +55,9 @@ Trainer::Trainer(Given given)
       optimizer_(make_optimizer(given.settings.optimizer, {.options = given.network.weights().options(),
                                                            .segments = given.network.segments(),
                                                            .base_rate = given.settings.base_lr()})),
-      loss_scale_(given.settings.mixed_precision) {}
+      loss_scale_(given.settings.mixed_precision) {
+  worker_.settle_layouts(plan_step(plan_, given.pairs, 0, /*ranks=*/1).packs.front());
+}
 
 StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());

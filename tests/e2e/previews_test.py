@@ -36,19 +36,19 @@ class PreviewsTest(LecoTest):
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
     def test_the_training_does_not_notice_and_ranks_draw_the_same(self):
-        flags = {"pairs_per_step": 3, "max_train_steps": 4, "save_every_n_steps": 2}
+        flags = {"pairs_per_step": 3, "max_train_steps": 2, "save_every_n_steps": 1}
         self.train("without", **flags)
-        flags |= {"sample_every_n_steps": 2, "sample_at_first": True, "sample_prompts": self.lines}
+        flags |= {"sample_every_n_steps": 1, "sample_at_first": True, "sample_prompts": self.lines}
         run = self.train("alone", **flags)
-        self.assertEqual(self.files("alone"), self.files("without"))
+        self.assertTrue(self.files("alone") == self.files("without"), "the training noticed")
         self.assertEqual(self.metrics("alone"), self.metrics("without"))
-        names = [f"x-step{step:08}-{index:02}.png" for step in (0, 2, 4) for index in (0, 1)]
+        names = [f"x-step{step:08}-{index:02}.png" for step in (0, 1, 2) for index in (0, 1)]
         self.assertEqual(sorted(self.previews("alone")), sorted([*names, "x-growth.gif"]))
         self.assertEqual(run.err.count("drew 2 previews of step"), 3)
         self.assertEqual(run.out.splitlines()[-1], str(self.folder / "alone" / "sample" / "x-growth.gif"))
         for ranks in (2, 3):
             self.train(f"ranks{ranks}", ranks=ranks, **flags)
-            self.assertEqual(self.files(f"ranks{ranks}"), self.files("without"))
+            self.assertTrue(self.files(f"ranks{ranks}") == self.files("without"))
             self.assertTrue(self.previews(f"ranks{ranks}") == self.previews("alone"), f"{ranks} ranks draw otherwise")
 
     def test_a_file_shows_the_scales_and_says_how_it_was_drawn(self):

@@ -118,6 +118,10 @@ HuberSchedule huber_schedule_of(const std::string& name) {
                                  : HuberSchedule::kSnr;
 }
 
+SamplerKind sampler_named(const std::string& name) {
+  return std::ranges::find(sampler_names(), name, &std::pair<std::string, SamplerKind>::first)->second;
+}
+
 }  // namespace
 
 TrainSettings settings_of(const json& first, const json& changes) {
@@ -157,10 +161,7 @@ TrainSettings settings_of(const json& first, const json& changes) {
                               : value == "independent" ? RolloutLength::kIndependent
                                                        : RolloutLength::kAntithetic;
   });
-  take("rollout_sampler", [&](const std::string& value) {
-    settings.rollout_sampler =
-        std::ranges::find(sampler_names(), value, &std::pair<std::string, SamplerKind>::first)->second;
-  });
+  take("rollout_sampler", [&](const std::string& value) { settings.rollout_sampler = sampler_named(value); });
   take("samples_per_rollout", [&](int64_t value) { settings.samples_per_rollout = value; });
   take("align_timestep", [&](bool value) { settings.align_timestep = value; });
   take("pair_order", [&](const std::string& value) {
