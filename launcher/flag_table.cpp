@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "launcher/config_file.h"
+#include "launcher/evaluate_flags.h"
 #include "launcher/flag_groups.h"
 #include "launcher/flag_help.h"
 #include "launcher/idle_settings.h"
@@ -125,6 +126,12 @@ void check_output_name(const std::string& name) {
   check_name("output_name", name);
 }
 
+// The part of another subcommand.
+std::string flags_of(const std::string& command, std::vector<Flag> table) {
+  for (Flag& flag : table) flag.group = fmt::format("{}: {}", command, flag.group);
+  return flags_as_markdown(table);
+}
+
 }  // namespace
 
 std::vector<Flag> train_flags(TrainSettings& settings) {
@@ -230,10 +237,11 @@ std::string plan_help() {
 }
 
 std::string flags_markdown() {
-  return "# Flags of `leco train`\n"
+  return "# Flags of `leco train`, `leco sample` and `leco evaluate`\n"
          "\n"
-         "This page is written by the program's own table of flags (a test compares the two), as is `leco "
-         "train --help`.\n"
+         "This page is written by the program's own tables of flags (a test compares the two), as is each "
+         "`--help`. First those of\n"
+         "`leco train`; `leco sample` and `leco evaluate` stand at the end.\n"
          "`leco plan` takes the same flags, and `--json` and `--ranks N`.\n"
          "\n"
          "Flags are written `--name=value` or `--name value`; a switch alone, or as `--name=true` and "
@@ -247,8 +255,8 @@ std::string flags_markdown() {
          "reason; *not in this version*: an error that says so. Flags of the last three kinds pass without a "
          "word when\n"
          "they are given their default, since that asks for nothing.\n" +
-         flags_as_markdown(listed_train_flags()) + "\n# Flags of `leco sample`\n" +
-         flags_as_markdown(listed_sample_flags());
+         flags_as_markdown(listed_train_flags()) + flags_of("leco sample", listed_sample_flags()) +
+         flags_of("leco evaluate", listed_evaluate_flags());
 }
 
 }  // namespace leco

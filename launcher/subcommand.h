@@ -26,6 +26,7 @@ const std::vector<Subcommand>& subcommands();
 const Subcommand& find_subcommand(const std::string& name);
 
 ExitStatus completion_command(World& world, std::span<const std::string> arguments);
+ExitStatus evaluate_command(World& world, std::span<const std::string> arguments);
 ExitStatus help_command(World& world, std::span<const std::string> arguments);
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments);
 ExitStatus plan_command(World& world, std::span<const std::string> arguments);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "core/nearest_name.h"
+#include "launcher/evaluate_flags.h"
 #include "launcher/flag_table.h"
 #include "launcher/sample_flags.h"
 #include "launcher/subcommand.h"
@@ -30,6 +31,8 @@ const std::vector<Subcommand>& subcommands() {
        listed_plan_flags},
       {"sample", "[flags]", "draws prompts at several strengths of a LoRA", sample_command, sample_help,
        listed_sample_flags},
+      {"evaluate", "[flags]", "measures what a LoRA does, and writes a report", evaluate_command,
+       evaluate_help, listed_evaluate_flags},
       {"inspect", "FILE|MODEL", "shows what a LoRA file or a model holds", inspect_command, inspect_help,
        inspect_flags},
       {"completion", "bash", "prints the shell's completion of commands and flags", completion_command,
@@ -64,6 +67,8 @@ std::string program_help() {
       "  leco plan --prompts_file=PROMPTS.toml\n"
       "  leco sample --pretrained_model_name_or_path=MODEL \\\n"
       "    --network_weights=LORA --prompt=TEXT --output=FILE.png\n"
+      "  leco evaluate --pretrained_model_name_or_path=MODEL \\\n"
+      "    --network_weights=LORA --prompts_file=PROMPTS.toml --output=DIR\n"
       "\n";
   for (const Subcommand& subcommand : subcommands())
     text += fmt::format("  {:<24}{}\n", subcommand.name + " " + subcommand.operands, subcommand.summary);

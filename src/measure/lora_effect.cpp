@@ -65,8 +65,8 @@ LoraEffect::LoraEffect(Request request, Given given)
   std::vector<double> costs;  // in U-Net calls
   for (const MeasurePoint& point : points)
     costs.push_back(static_cast<double>(point.k) + static_cast<double>(request_.scales.size()) + 1);
-  for (const int64_t index : share_out(costs, given_.comm.size())[given_.comm.rank()])
-    own_points_.push_back(points[index]);
+  const auto shares = share_out(costs, given_.comm.size());
+  for (const int64_t index : shares[given_.comm.rank()]) own_points_.push_back(points[index]);
 
   for (const PromptDirection& direction : request_.directions) {
     auto place = std::ranges::find_if(places_, [&](const Place& known) {

@@ -37,6 +37,8 @@ class LoraEffect {
   };
   LoraEffect(Request request, Given given);
   ~LoraEffect();
+  LoraEffect(const LoraEffect&) = delete;
+  LoraEffect& operator=(const LoraEffect&) = delete;
 
   // All prompts that are asked about.
   static std::vector<std::string> prompts(const Request& request);

@@ -39,7 +39,7 @@ std::optional<double> symmetry_of(std::span<const ScaleMeasures> scales) {
     if (end.scale >= 0) return std::nullopt;
     const auto partner = std::ranges::find(scales, -end.scale, &ScaleMeasures::scale);
     if (partner == scales.end()) continue;
-    const auto [low, high] = std::minmax(std::abs(end.response), std::abs(partner->response));
+    const auto [low, high] = std::minmax({std::abs(end.response), std::abs(partner->response)});
     if (high == 0) return std::nullopt;
     return low / high;
   }

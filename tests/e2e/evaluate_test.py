@@ -138,7 +138,7 @@ class EvaluateTest(LecoTest):
             self.assertIn(f"--{flag}", run.out)
 
     def page(self):
-        self.measured("--preserve", UGLY, "blue square")
+        self.measured("--preserve", UGLY, "blue square", scales="-2,-1,0,1,2")
         path = self.folder / "out" / "report.html"
         return path.read_text()
 
@@ -154,8 +154,8 @@ class EvaluateTest(LecoTest):
             self.assertTrue(attribute.startswith("data:"), attribute)
         space = "{http://www.w3.org/1999/xhtml}"
         pictures = tree.findall(f".//{space}img")
-        self.assertEqual(len(pictures), 9)  # a target and two preserve prompts at three scales
-        self.assertEqual(len({picture.get("alt") for picture in pictures}), 9)
+        self.assertEqual(len(pictures), 15)  # a target and two preserve prompts at five scales
+        self.assertEqual(len({picture.get("alt") for picture in pictures}), 15)
         self.assertTrue(any(UGLY in (cell.text or "") for cell in tree.findall(f".//{space}th")))
 
     def test_a_browser_shows_curves_and_pictures_and_complains_of_nothing(self):
@@ -168,7 +168,7 @@ class EvaluateTest(LecoTest):
                 found, complaints, picture = chromium.look(text, self.folder, width, dark)
                 self.assertEqual(complaints, [])
                 self.assertEqual((found["width"], found["over"]), (width, 0), "the page is wider than its window")
-                self.assertEqual((found["images"], found["broken"]), (9, 0))
+                self.assertEqual((found["images"], found["broken"]), (15, 0))
                 self.assertEqual(found["curves"], 7)  # response, cosine, off-axis, two drifts, two of pictures
                 self.assertGreater(found["smallest"], 9.5, "letters in the curves, in pixels")
                 grounds.add(Image.open(picture).convert("L").getpixel((2, 2)) > 128)
