@@ -16,8 +16,8 @@ namespace leco {
 
 // One noise, one picture for each scale.
 struct DrawingRow {
-  std::string prompt;
-  std::string negative;
+  std::string prompt = {};
+  std::string negative = {};
   int64_t height = 512, width = 512;   // pixels, multiples of 8
   std::vector<double> scales = {1.0};  // the LoRA's strength in each column
   uint64_t seed = 1;
