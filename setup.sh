@@ -16,7 +16,7 @@ readonly test_packages=(chromium)  # opens the report page of leco evaluate
 usage() {
   cat <<'TEXT'
 usage: ./setup.sh build   install what is missing, configure, build the program: build/launcher/leco
-       ./setup.sh demo    build, then train a size slider of the toy model on two ranks (about a minute)
+       ./setup.sh demo    build, train a size slider of the toy model on two ranks, draw with it and measure it (about two minutes)
        ./setup.sh test    build everything, then run all tests with ctest
 
 environment:
@@ -158,22 +158,21 @@ run_demo() {
   "${mpi[@]}" "${train[@]}" || fail "the training ended with status $?; its words stand above"
   local lora=output/toy/toy_size.safetensors
   [[ -s $lora ]] || fail "the training reported success, but $lora is not there"
+  local model=tests/data/toy-sd grid=output/toy/toy_size.png report=output/toy/evaluation
+  local draw=("$build/launcher/leco" sample --pretrained_model_name_or_path=$model --network_weights=$lora
+    --prompt="a red circle" --prompt="a green circle" --prompt="a blue circle" --scales=-2,-1,0,1,2
+    --height=64 --width=64 --sample_steps=15 --guidance_scale=3 --seed=3 --output=$grid)
+  local measure=("$build/launcher/leco" evaluate --pretrained_model_name_or_path=$model --network_weights=$lora
+    --prompts_file=configs/prompts/toy_size.toml --samples=8 --sample_steps=15 --guidance_scale=3 --output=$report)
+  echo "$ ${draw[*]@Q}"
+  "${draw[@]}" >/dev/null || fail "drawing ended with status $?; its words stand above"
+  echo "$ ${measure[*]@Q}"
+  "${measure[@]}" >/dev/null || fail "measuring ended with status $?; its words stand above"
   cat <<TEXT
 
-The LoRA: $PWD/$lora
-Draw with it in Diffusers; -1 makes the circle small, 1 makes it big:
-
-  $venv/bin/python -m pip install -r tests/requirements.txt
-  $venv/bin/python - <<'PYTHON'
-  from diffusers import StableDiffusionPipeline
-  import torch
-  pipe = StableDiffusionPipeline.from_pretrained("tests/data/toy-sd")
-  pipe.load_lora_weights("$lora", adapter_name="size")
-  for scale in (-1, 0, 1):
-      pipe.set_adapters("size", scale)
-      picture = pipe("a red circle", height=64, width=64, generator=torch.manual_seed(1)).images[0]
-      picture.save(f"output/toy/size_{scale}.png")
-  PYTHON
+The LoRA:    $PWD/$lora
+Drawn by it: $PWD/$grid   (a column for each strength, from small at -2 to big at 2)
+Measured:    $PWD/$report/report.html
 TEXT
 }
 
