@@ -124,7 +124,7 @@ std::string sample_help() {
          "picture.\n"
          "Usage: leco sample --pretrained_model_name_or_path=MODEL \\\n"
          "         --network_weights=LORA --prompt=TEXT --output=FILE.png [flags]\n"
-         "       mpirun -n 4 leco sample …   (rows are shared out; the picture is the same)\n"
+         "       mpirun -n 4 leco sample …  (rows are shared out; the picture is the same)\n"
          "A row for each prompt and image, a column for each scale, the same noise along\n"
          "a row.\n" +
          flags_as_help(listed_sample_flags());
