@@ -23,7 +23,7 @@ WITH_COMMENTS = sorted([*(ROOT / "configs").rglob("*.toml"), *(ROOT / "configs")
 # A command as it stands would train for hours: what it sets is checked by `leco plan`, and then it runs with these.
 SHORT = {"train": ["--max_train_steps=1", "--max_denoising_steps=2", "--threads=1", "--pairs_per_step=2"],
          "sample": ["--sample_steps=2", "--height=64", "--width=64"],
-         "evaluate": ["--samples=1", "--scales=-1,0,1"]}
+         "evaluate": ["--samples=1", "--scales=-1,0,1", "--sample_steps=2"]}
 REST_OF_A_RUN = ["--config_file", "configs/toy_slider.toml"]  # where a document writes …
 LAUNCHERS = {"mpirun", "srun"}
 
