@@ -38,10 +38,12 @@ std::vector<Flag> flags_into(InspectSettings& settings) {
 std::string help_of(std::span<const Flag> table) {
   return "leco inspect: shows what a file holds, whoever wrote it.\n"
          "Usage: leco inspect LORA|MODEL [--json]\n"
-         "Of a LoRA (.safetensors): modules, ranks, norms and metadata. Norms are Frobenius norms; the\n"
-         "change of a module is up·down·alpha/rank, what it adds to its layer at strength 1.\n"
-         "Of a model (a Diffusers folder, a .safetensors or .ckpt file, a hub id in the local cache):\n"
-         "family, prediction, sizes, types, and what is missing or not used. Weights are not read.\n" +
+         "Of a LoRA (.safetensors): modules, ranks, norms and metadata. Norms are\n"
+         "Frobenius norms; the change of a module is up·down·alpha/rank, what it adds to\n"
+         "its layer at strength 1.\n"
+         "Of a model (a Diffusers folder, a .safetensors or .ckpt file, a hub id in the\n"
+         "local cache): family, prediction, sizes, types, and what is missing or not\n"
+         "used. Weights are not read.\n" +
          flags_as_help(table);
 }
 

@@ -120,11 +120,13 @@ std::vector<Flag> listed_sample_flags() {
 }
 
 std::string sample_help() {
-  return "leco sample: draws prompts at several strengths of a LoRA, as one labelled picture.\n"
-         "Usage: leco sample --pretrained_model_name_or_path=MODEL --network_weights=LORA --prompt=TEXT\n"
-         "                   --output=FILE.png [flags]\n"
-         "       mpirun -n 4 leco sample …     (rows are shared out; the picture is the same)\n"
-         "A row for each prompt and image, a column for each scale, the same noise along a row.\n" +
+  return "leco sample: draws prompts at several strengths of a LoRA, as one labelled\n"
+         "picture.\n"
+         "Usage: leco sample --pretrained_model_name_or_path=MODEL \\\n"
+         "         --network_weights=LORA --prompt=TEXT --output=FILE.png [flags]\n"
+         "       mpirun -n 4 leco sample …  (rows are shared out; the picture is the same)\n"
+         "A row for each prompt and image, a column for each scale, the same noise along\n"
+         "a row.\n" +
          flags_as_help(listed_sample_flags());
 }
 

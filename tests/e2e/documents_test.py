@@ -62,7 +62,8 @@ class DocumentsTest(LecoTest):
         (self.folder / "models").mkdir()
         for name, model in {"sd15": TOY, **TINY}.items():
             (self.folder / "models" / name).symlink_to(model)
-        (self.folder / "my_prompts.toml").symlink_to(ROOT / "configs/prompts/toy_size.toml")
+        for name in ("my_prompts.toml", "prompts.toml"):
+            (self.folder / name).symlink_to(ROOT / "configs/prompts/toy_size.toml")
         program = self.folder / "build/launcher/leco"
         program.parent.mkdir(parents=True)
         program.symlink_to(LECO)
@@ -177,7 +178,6 @@ class DocumentsTest(LecoTest):
         rows = re.findall(r"^\| `(.*?)(?: \\)?` \| `(.*?)(?: \\)?` \|$", (ROOT / "README.md").read_text(), re.M)
         theirs, ours = (" ".join(side) for side in zip(*rows))
         self.assertEqual(theirs.replace("python train_leco.py", "leco train"), ours)
-        (self.folder / "prompts.toml").symlink_to(ROOT / "configs/prompts/toy_size.toml")
         self.check(ours)
 
     def test_python_of_the_guide_draws_with_the_trained_file(self):
