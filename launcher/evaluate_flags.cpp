@@ -48,7 +48,7 @@ Form preserve_form(std::vector<std::string>& target) {
 void add_measure_rows(EvaluateSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "What is measured");
   group.works("network_weights", text_form(settings.model.network_weights, "FILE"),
-              "required: the LoRA file, in safetensors");
+              "required: the LoRA file");
   group.works("prompts_file", text_form(settings.model.prompts_file, "FILE"),
               "required: the prompt file it was trained with, or another; its sliders and pairs are the "
               "directions that are measured");

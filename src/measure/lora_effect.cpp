@@ -198,7 +198,8 @@ ScaleMeasures LoraEffect::measure_scale(double scale) const {
     row += std::ssize(place.directions);
     preserve_row += preserve;
   }
-  const std::vector<double> total = sums(numbers, fmt::format("with the LoRA at scale {}", scale));
+  const std::vector<double> total =
+      sums(numbers, fmt::format("with the LoRA at scale {} (take smaller --scales)", scale));
   double along = 0, square = 0, across = 0;
   for (int64_t i = 0; i < directions; ++i) {
     along += total[i * kPerDirection + kAlong];

@@ -116,6 +116,7 @@ class EvaluateTest(LecoTest):
         for scales, told in (("-1,0,x", "number"), ("1,2", "holds 0"), ("0", "at least one other"), ("0,1,1", "once"),
                              ("0,inf", "number"), ("", "number")):
             self.refused(told, scales=scales)
+        self.refused("take smaller --scales", scales="0,1e30")
         self.refused("multiple of 8", height=60)
         self.refused("multiple of 8", width=100)
         self.refused("sample_steps", sample_steps=0)
