@@ -107,7 +107,7 @@ TEST(EarlySignLines, tell_the_reasons_apart) {
 
 TEST(EarlySignLines, wait_for_the_end_of_the_warm_up) {
   TrainSettings settings;
-  settings.lr_warmup_steps = 400;
+  settings.lr_schedule.warmup = 400;
   EarlySignJudge judge(settings);
   EXPECT_EQ(judge.judge(200, {}), "");
   EXPECT_NE(judge.judge(400, {}), "");
