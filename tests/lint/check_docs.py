@@ -15,7 +15,7 @@ FOREIGN = {
     "srun and sbatch": {"mpi", "kill-on-bad-exit", "nodes", "ntasks", "ntasks-per-node", "gpus-per-node", "gpus-per-task",
                         "gpu-bind", "cpus-per-task", "cpu-bind", "time", "export", "signal", "account", "partition"},
     "clang-format": {"dry-run"},
-    "tests/bench/reference_step.py": {"model", "save", "repeats"},
+    "tests/bench": {"model", "save", "repeats", "precision", "checkpointing"},
     "webui": {"no-half"},
     "the lines of a sample-prompt file": {"n", "w", "h", "d", "s", "l", "ss", "m", "g", "cn"},
 }

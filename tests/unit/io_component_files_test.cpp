@@ -65,7 +65,8 @@ TEST_F(ComponentFiles, SaysWhatWasLookedFor) {
     EXPECT_NE(missing.find(looked_for), std::string::npos) << missing;
   for (const auto& [index, said] :
        {std::pair(R"({"weight_map": {"a": "../../secret"}})", "tensor 'a' stands in \"../../secret\""),
-        std::pair("[]", "no object 'weight_map'"), std::pair(R"({"weight_map": {}})", "names no file")}) {
+        std::pair("[]", "is not a JSON object"), std::pair("{}", "no object 'weight_map'"),
+        std::pair(R"({"weight_map": {}})", "names no file")}) {
     write("model.safetensors.index.json", index);
     EXPECT_NE(refusal("index.json").find(said), std::string::npos) << index;
   }
