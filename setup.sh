@@ -5,13 +5,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly build=build venv=.venv log=build/setup.log
 # Debian's packages: compiler and build tools, MPI, the libraries that src/dependencies.cmake names, Python, GoogleTest.
-packages=(
+readonly packages=(
   g++ cmake ninja-build ccache libopenmpi-dev openmpi-bin
   libspdlog-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev libicu-dev libssl-dev
   pkgconf libpango1.0-dev libpng-dev libgif-dev fonts-dejavu-core fonts-droid-fallback
   python3 python3-venv libgtest-dev
 )
-readonly test_packages=(chromium)  # opens the report page of leco evaluate
+# What tests need besides: Chromium opens the report page of leco evaluate; clang has libFuzzer, and CMake leaves the fuzz
+# tests out without it.
+readonly test_packages=(chromium clang libclang-rt-dev)
 
 usage() {
   cat <<'TEXT'
@@ -177,7 +179,6 @@ TEXT
 }
 
 run_tests() {
-  packages+=(clang libclang-rt-dev)  # for libFuzzer; without it CMake leaves the fuzz tests out
   build_targets all
   install_python tests/requirements.txt "the programs that tests compare with"
   # Two at a time: the MPI tests declare that they take both places, so nothing that is timed shares its cores.
