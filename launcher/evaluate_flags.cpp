@@ -139,9 +139,10 @@ std::vector<Flag> listed_evaluate_flags() {
 }
 
 std::string evaluate_help() {
-  return "leco evaluate: measures what a LoRA does, and writes report.json and report.html.\n"
-         "Usage: leco evaluate --pretrained_model_name_or_path=MODEL --network_weights=LORA\n"
-         "                     --prompts_file=FILE --output=DIR [flags]\n"
+  return "leco evaluate: measures what a LoRA does, and writes a report of it, as\n"
+         "report.json and report.html.\n"
+         "Usage: leco evaluate --pretrained_model_name_or_path=MODEL \\\n"
+         "         --network_weights=LORA --prompts_file=FILE --output=DIR [flags]\n"
          "       mpirun -n 4 leco evaluate …    (points and pictures are shared out;\n"
          "                                       the numbers are the same)\n"
          "docs/evaluate.md says what each number means and how to read it.\n" +

@@ -167,8 +167,8 @@ class BadInputTest(LecoTest):
         shutil.copyfile(start, shorter)
         os.truncate(shorter, 1000)
         self.check([
-            (self.flags(network_weights=start, network_dim=8), ["has rank 4", "--network_dim=4"]),
-            (self.flags(network_weights=start, network_alpha=1), ["alpha 4", "--network_alpha=4"]),
+            (self.flags(network_weights=start, network_dim=8), ["has rank 4", "--network_dim=8", "--dim_from_weights"]),
+            (self.flags(network_weights=start, network_alpha=1), ["alpha 4", "--network_alpha=1", "--dim_from_weights"]),
             (self.flags(network_weights=fewer), ["has no tensor", name]),
             (self.flags(network_weights=more), ["lora_te_x.alpha"]),
             (self.flags(network_weights=shorter), ["shorter.safetensors"]),

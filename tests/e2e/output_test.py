@@ -15,7 +15,7 @@ class OutputTest(LecoTest):
     def test_help_and_version_go_to_stdout_once(self):
         for ranks in (None, 2):
             for words, text in ((["--help"], "leco train"), (["-h"], "leco train"), (["--version"], "libtorch"),
-                                (["train", "--help"], "--network_dim N  (default: 4)"), (["train", "-h"], "Usage: ")):
+                                (["train", "--help"], "--network_dim N (default: 4)"), (["train", "-h"], "Usage: ")):
                 run = Run(words, ranks)
                 self.assertEqual((run.status, run.err), (0, ""))
                 self.assertEqual(run.out.count(text), 1 if text != "leco train" else run.out.count(text))
