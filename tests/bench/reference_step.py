@@ -75,7 +75,7 @@ class Stopwatch:
 class Step:
     def __init__(self, model, size, k, dtype=torch.float32):
         self.model, self.size, self.k, self.dtype = model, size, k, dtype
-        self.network = reference.Network(model.unet, seed=1, rank=4, alpha=1.0)
+        self.network = reference.Network(model.unet, {"seed": 1, "network_dim": 4, "network_alpha": 1.0})
         self.parameters = self.network.parameters()
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, weight_decay=0.01)
         self.scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
