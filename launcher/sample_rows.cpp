@@ -7,25 +7,12 @@
 
 #include "config/sample_prompts.h"
 #include "core/error.h"
+#include "sample/prompt_rows.h"
 
 namespace leco {
 namespace {
 
-SamplerKind sampler_of(const SamplePrompt& line, SamplerKind by_default) {
-  if (!line.sample_sampler) return by_default;
-  std::vector<std::string> names;
-  for (const auto& [name, kind] : sampler_names()) {
-    if (name == *line.sample_sampler) return kind;
-    names.push_back(name);
-  }
-  throw_usage(fmt::format("{}: the sampler '{}' is none of {}", line.place, *line.sample_sampler,
-                          fmt::join(names, ", ")));
-}
-
-void check(const SamplePrompt& line, const DrawingRow& row, bool has_lora) {
-  if (const int64_t most = most_sampler_steps(row.sampler, kSamplingOffset); row.steps > most)
-    throw_usage(fmt::format("{}: {} steps, expected at most {} with {}", line.place, row.steps, most,
-                            sampler_name(row.sampler)));
+void check_scales(const SamplePrompt& line, bool has_lora) {
   if (!has_lora && !line.multipliers.empty())
     throw_usage(
         fmt::format("{}: the scales are a LoRA's strengths: give --network_weights=… as well, or leave "
@@ -44,20 +31,16 @@ std::string differences(const SamplePrompt& line) {
   return parts.empty() ? "" : fmt::format(" ({})", fmt::join(parts, ", "));
 }
 
-SampleRow row_of(const SamplePrompt& line, const SampleSettings& settings) {
-  SampleRow row{.drawing = {.prompt = line.prompt,
-                            .negative = line.negative_prompt.value_or(settings.negative_prompt),
-                            .height = line.height.value_or(*settings.height),
-                            .width = line.width.value_or(*settings.width),
-                            .scales = line.multipliers.empty() ? settings.scales : line.multipliers,
-                            .seed = line.seed.value_or(*settings.seed),
-                            .steps = line.sample_steps.value_or(settings.sample_steps),
-                            .guidance = line.guidance_scale.value_or(settings.guidance_scale),
-                            .sampler = sampler_of(line, settings.sample_sampler),
-                            .start_noise = settings.start_noise},
-                .label = line.prompt + differences(line)};
-  check(line, row.drawing, settings.has_lora());
-  return row;
+DrawingRow defaults_of(const SampleSettings& settings) {
+  return {.negative = settings.negative_prompt,
+          .height = *settings.height,
+          .width = *settings.width,
+          .scales = settings.scales,
+          .seed = *settings.seed,
+          .steps = settings.sample_steps,
+          .guidance = settings.guidance_scale,
+          .sampler = settings.sample_sampler,
+          .start_noise = settings.start_noise};
 }
 
 }  // namespace
@@ -66,9 +49,11 @@ std::vector<SampleRow> rows_of(const SampleSettings& settings, const ReadFile& r
   std::vector<SamplePrompt> lines;
   for (const std::string& prompt : settings.prompts) lines.push_back({.prompt = prompt});
   if (!settings.sample_prompts.empty()) lines = load_sample_prompts(settings.sample_prompts, read);
+  const std::vector<DrawingRow> drawings = rows_of(lines, defaults_of(settings));
   std::vector<SampleRow> rows;
-  for (const SamplePrompt& line : lines) {
-    SampleRow row = row_of(line, settings);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    check_scales(lines[i], settings.has_lora());
+    SampleRow row{.drawing = drawings[i], .label = lines[i].prompt + differences(lines[i])};
     for (int64_t image = 0; image < settings.images_per_prompt; ++image) {
       row.drawing.item = std::ssize(rows);
       rows.push_back(row);
