@@ -19,16 +19,22 @@ namespace {
 // The name that a signal handler is to remove. One file is written at a time; of several the latest counts.
 std::atomic<const char*> written_now{nullptr};
 
-[[noreturn]] void fail(const std::string& path, int error) {
+std::filesystem::path folder_of(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  return folder.empty() ? std::filesystem::path(".") : folder;
+}
+
+int create_exclusively(const std::string& path) {
+  return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+}  // namespace
+
+void throw_cannot_write(const std::string& path, int error) {
   constexpr std::array kUserCanMend = {EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS};
   const bool mistake = std::ranges::find(kUserCanMend, error) != kUserCanMend.end();
   throw Error(fmt::format("cannot write '{}': {}", path, std::strerror(error)),
               mistake ? ExitStatus::kUsage : ExitStatus::kFailure);
-}
-
-std::filesystem::path folder_of(const std::string& path) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  return folder.empty() ? std::filesystem::path(".") : folder;
 }
 
 std::string temporary_name(const std::string& path) {
@@ -37,22 +43,15 @@ std::string temporary_name(const std::string& path) {
   return (folder_of(path) / fmt::format(".{}.tmp-{}", name, getpid())).string();
 }
 
-int create_exclusively(const std::string& path) {
-  return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-}
-
-// A rename is on the disk only when its folder is.
 void sync_folder_of(const std::string& path) {
   const int folder = open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) fail(path, errno);
+  if (folder < 0) throw_cannot_write(path, errno);
   const int error = fsync(folder) == 0 ? 0 : errno;
   close(folder);
   // EINVAL: this file system cannot sync folders (some network and FUSE ones); the name is then as safe as it
   // gets.
-  if (error != 0 && error != EINVAL) fail(path, error);
+  if (error != 0 && error != EINVAL) throw_cannot_write(path, error);
 }
-
-}  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
   descriptor_ = create_exclusively(temporary_);
@@ -61,7 +60,7 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(te
     unlink(temporary_.c_str());
     descriptor_ = create_exclusively(temporary_);
   }
-  if (descriptor_ < 0) fail(path_, errno);
+  if (descriptor_ < 0) throw_cannot_write(path_, errno);
   written_now = temporary_.c_str();
 }
 
@@ -76,19 +75,19 @@ void AtomicFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path_, errno);
+    if (written < 0) throw_cannot_write(path_, errno);
     bytes.remove_prefix(static_cast<size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
   LECO_ASSERT(descriptor_ >= 0);
-  if (fsync(descriptor_) != 0) fail(path_, errno);
+  if (fsync(descriptor_) != 0) throw_cannot_write(path_, errno);
   // Network file systems report a failed write only here. The descriptor is gone in either case.
   const bool closed = close(descriptor_) == 0;
   descriptor_ = -1;
-  if (!closed) fail(path_, errno);
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, errno);
+  if (!closed) throw_cannot_write(path_, errno);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) throw_cannot_write(path_, errno);
   written_now = nullptr;
   temporary_.clear();
   sync_folder_of(path_);

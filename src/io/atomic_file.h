@@ -32,4 +32,9 @@ void remove_temporary_file() noexcept;
 
 void write_file_atomically(const std::string& path, std::string_view contents);
 
+// For others who write so.
+std::string temporary_name(const std::string& path);  // ".<name>.tmp-<process id>" in the same folder
+void sync_folder_of(const std::string& path);         // a rename is on the disk only when its folder is
+[[noreturn]] void throw_cannot_write(const std::string& path, int error);  // errno's value
+
 }  // namespace leco

@@ -1,0 +1,107 @@
+#include "io/whole_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/read_file.h"
+#include "io/atomic_file.h"
+#include "io/digest.h"
+
+namespace leco {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kManifest = "DONE";
+constexpr int kFormat = 1;
+
+void rename_or_throw(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0)
+    throw Error(fmt::format("cannot write '{}': {}", to, std::strerror(errno)));
+}
+
+// `fresh` gets the name `path`; a folder that had it is then at `fresh`, or is gone. Where the file system
+// cannot exchange two names at once, there is a moment without either.
+void take_name(const std::string& fresh, const std::string& path) {
+  if (renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (fs::exists(path)) {
+    const std::string old = fresh + "-old";
+    rename_or_throw(path, old);
+    rename_or_throw(fresh, path);
+    fs::remove_all(old);
+    return;
+  }
+  rename_or_throw(fresh, path);
+}
+
+std::string damage_of_file(const std::string& path, const nlohmann::json& expected) {
+  const std::string name = fs::path(path).filename().string();
+  std::error_code failure;
+  const auto bytes = fs::file_size(path, failure);
+  if (failure) return fmt::format("{} cannot be read: {}", name, failure.message());
+  if (bytes != expected.value("bytes", uint64_t{0}))
+    return fmt::format("{} has {} bytes instead of {}", name, bytes, expected.value("bytes", uint64_t{0}));
+  if (sha256_of_file(path) != expected.value("sha256", ""))
+    return fmt::format("{} has another checksum than DONE says", name);
+  return {};
+}
+
+}  // namespace
+
+WholeFolder::WholeFolder(std::string path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
+  std::error_code failure;
+  fs::remove_all(temporary_, failure);  // left by a killed process that had our number
+  if (mkdir(temporary_.c_str(), 0777) != 0) throw_cannot_write(path_, errno);
+}
+
+WholeFolder::~WholeFolder() {
+  std::error_code ignored;
+  if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+}
+
+void WholeFolder::write(const std::string& name, std::string_view bytes) {
+  LECO_ASSERT(!temporary_.empty() && name != kManifest);
+  write_file_atomically((fs::path(temporary_) / name).string(), bytes);
+  files_.push_back({name, bytes.size(), sha256(bytes)});
+}
+
+void WholeFolder::commit() {
+  LECO_ASSERT(!temporary_.empty());
+  nlohmann::ordered_json manifest = {{"format", kFormat}, {"files", nlohmann::ordered_json::object()}};
+  for (const File& file : files_)
+    manifest["files"][file.name] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
+  write_file_atomically((fs::path(temporary_) / kManifest).string(), manifest.dump(2) + "\n");
+  take_name(temporary_, path_);
+  sync_folder_of(path_);
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);  // what had the name before
+  temporary_.clear();
+}
+
+std::string damage_of(const std::string& folder) {
+  const fs::path manifest_path = fs::path(folder) / kManifest;
+  std::error_code failure;
+  if (!fs::is_regular_file(manifest_path, failure)) return "DONE is missing";
+  const auto manifest =
+      nlohmann::json::parse(read_local_file(manifest_path.string()), nullptr, /*allow_exceptions=*/false);
+  if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_object())
+    return "DONE is no manifest";
+  if (manifest.value("format", 0) != kFormat) return "another version of leco wrote it";
+  for (const auto& [name, expected] : manifest["files"].items()) {
+    if (!expected.is_object()) return "DONE is no manifest";
+    if (std::string damage = damage_of_file((fs::path(folder) / name).string(), expected); !damage.empty())
+      return damage;
+  }
+  return {};
+}
+
+}  // namespace leco
