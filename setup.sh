@@ -8,7 +8,7 @@ readonly build=build venv=.venv log=build/setup.log
 readonly packages=(
   g++ cmake ninja-build ccache libopenmpi-dev openmpi-bin
   libspdlog-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev libicu-dev libssl-dev
-  pkgconf libpango1.0-dev libpng-dev libgif-dev fonts-dejavu-core fonts-droid-fallback
+  pkgconf libpango1.0-dev libpng-dev libgif-dev libjpeg-dev fonts-dejavu-core fonts-droid-fallback
   python3 python3-venv libgtest-dev
 )
 # What tests need besides: Chromium opens the report page of leco evaluate; clang has libFuzzer, and CMake leaves the fuzz

@@ -13,6 +13,20 @@ constexpr IntegerRange kSides = {8, 8192};
 constexpr int64_t kMostThreads = 4096;
 constexpr size_t kMostScales = 64;
 
+void join_lists(std::vector<Given>& all) {
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].kind != ValueKind::kWords) continue;
+    for (size_t j = i + 1; j < all.size();) {
+      if (all[j].name != all[i].name) {
+        ++j;
+        continue;
+      }
+      all[i].words.insert(all[i].words.end(), all[j].words.begin(), all[j].words.end());
+      all.erase(all.begin() + static_cast<std::ptrdiff_t>(j));
+    }
+  }
+}
+
 }  // namespace
 
 Form texts_form(std::vector<std::string>& target, std::string metavar) {
@@ -56,18 +70,13 @@ Form side_form(std::optional<int64_t>& target, std::string unset) {
   return form;
 }
 
-void join_lists(std::vector<Given>& all) {
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].kind != ValueKind::kWords) continue;
-    for (size_t j = i + 1; j < all.size();) {
-      if (all[j].name != all[i].name) {
-        ++j;
-        continue;
-      }
-      all[i].words.insert(all[i].words.end(), all[j].words.begin(), all[j].words.end());
-      all.erase(all.begin() + static_cast<std::ptrdiff_t>(j));
-    }
-  }
+std::optional<std::vector<Given>> apply_drawing_flags(std::span<const Flag> table,
+                                                      std::span<const std::string> arguments) {
+  std::vector<Given> given = parse_arguments(table, arguments);
+  join_lists(given);
+  if (const Given* help = find_given(given, "help"); help && help->word() == "true") return std::nullopt;
+  apply_flags(table, given);
+  return given;
 }
 
 void add_drawn_model(FlagGroup& group, TrainSettings& model, std::string& vae) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,10 @@ Form scales_form(std::vector<double>& target);
 // A side of a picture: a multiple of 8 pixels. `unset` is shown when it is absent.
 Form side_form(std::optional<int64_t>& target, std::string unset);
 
-// A list that is given in several places becomes one, at the first of them.
-void join_lists(std::vector<Given>& all);
+// Applies the words after the subcommand: a list that is given in several places becomes one, at the first of
+// them. What was given; nothing where that asks for --help, and then nothing is applied.
+std::optional<std::vector<Given>> apply_drawing_flags(std::span<const Flag> table,
+                                                      std::span<const std::string> arguments);
 
 // What says the model and how its text is read, and where to compute.
 void add_drawn_model(FlagGroup& group, TrainSettings& model, std::string& vae);

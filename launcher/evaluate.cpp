@@ -1,168 +1,12 @@
 // `leco evaluate`: what a LoRA does, in numbers, curves and pictures.
-#include <c10/core/impl/VirtualGuardImpl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <optional>
 
-#include "comm/watchdog.h"
-#include "config/prompt_file.h"
-#include "core/log.h"
-#include "io/mapped_file.h"
-#include "io/torch_checkpoint.h"
 #include "launcher/evaluate_flags.h"
-#include "launcher/evaluate_output.h"
-#include "launcher/open_model.h"
-#include "launcher/process.h"
-#include "launcher/resolve.h"
+#include "launcher/evaluation.h"
 #include "launcher/subcommand.h"
-#include "lora/lora_stack.h"
-#include "measure/clip_score.h"
-#include "measure/lora_effect.h"
-#include "sample/drawing.h"
-#include "sample/shared_rows.h"
 #include "train/shared_files.h"
 
 namespace leco {
-namespace {
-
-using std::chrono::hours;
-
-struct EvaluateJob {
-  EvaluateSettings settings;  // nothing is left open
-  std::unique_ptr<BaseModel> model;
-  torch::Device device;
-  std::vector<PromptDirection> directions;
-  std::vector<DrawingRow> rows = {};
-  int64_t target_rows = 0;  // the first of them; those of preserve prompts follow
-
-  LoraEffect::Request request() const {
-    return {.directions = directions,
-            .preserve = settings.preserve,
-            .scales = settings.scales,
-            .samples = settings.samples,
-            .seed = *settings.seed};
-  }
-};
-
-// A pair whose ends are one prompt has no direction.
-std::vector<PromptDirection> measurable(const PromptFile& prompts, const std::string& path) {
-  std::vector<PromptDirection> directions;
-  for (const PromptDirection& direction : prompts.directions)
-    if (direction.positive != direction.negative) directions.push_back(direction);
-  const size_t left_out = prompts.directions.size() - directions.size();
-  if (directions.empty())
-    throw_usage(
-        fmt::format("'{}' names no direction: of each entry both ends are the same prompt, first '{}'", path,
-                    prompts.directions.front().positive));
-  if (left_out > 0)
-    log::warning(fmt::format("{} of {} directions are left out: both of their ends are the same prompt",
-                             left_out, prompts.directions.size()));
-  return directions;
-}
-
-// A row for each image of each target, then one for each preserve prompt. The item, and with it the noise, is
-// the row's place.
-void add_rows(EvaluateJob& job) {
-  const EvaluateSettings& settings = job.settings;
-  const auto add = [&](const std::string& prompt, Resolution size) {
-    job.rows.push_back({.prompt = prompt,
-                        .negative = settings.negative_prompt,
-                        .height = settings.height.value_or(size.height),
-                        .width = settings.width.value_or(size.width),
-                        .scales = settings.scales,
-                        .seed = *settings.seed,
-                        .item = std::ssize(job.rows),
-                        .steps = settings.sample_steps,
-                        .guidance = settings.guidance_scale,
-                        .sampler = settings.sample_sampler});
-  };
-  std::vector<std::string> targets;
-  for (const PromptDirection& direction : job.directions) {
-    if (std::ranges::find(targets, direction.target) != targets.end()) continue;
-    targets.push_back(direction.target);
-    for (int64_t image = 0; image < settings.images_per_prompt; ++image)
-      add(direction.target, direction.resolution);
-  }
-  job.target_rows = std::ssize(job.rows);
-  for (const std::string& prompt : settings.preserve) add(prompt, job.directions.front().resolution);
-}
-
-void check_annotation(const std::string& path) {
-  const std::string folder = std::filesystem::canonical(path).parent_path().string();
-  if (weight_format(MappedFile(path, "a LoRA").bytes()) != WeightFormat::kSafetensors)
-    throw_usage(fmt::format("--annotate: '{}' is no safetensors file, and only those carry metadata", path));
-  if (access(folder.c_str(), W_OK | X_OK) != 0)
-    throw_usage(fmt::format("--annotate: the folder '{}' cannot be written", folder));
-}
-
-// Whatever can be wrong with what the user gave is found here, before weights are read.
-EvaluateJob prepare(const EvaluateSettings& given, World& world, FileSource& files) {
-  const PromptFile prompts = load_prompt_file(given.model.prompts_file, reader_of(files));
-  EvaluateJob job{.settings = given,
-                  .model = open_model(given.model, files),
-                  .device = device_of_rank(given.model.device, world),
-                  .directions = measurable(prompts, given.model.prompts_file)};
-  {
-    const std::unique_ptr<UNet> outline = job.model->load_unet({.device = torch::kMeta});
-    LoraStack(*outline).add(files.open_weights(given.model.network_weights));
-  }
-  job.model->open_vae(given.vae, Contents::kOutline);
-  do_on_reader(world.host(), [&] {
-    if (given.annotate) check_annotation(given.model.network_weights);
-    if (!given.clip_model.empty()) {
-      LocalFileSource local;
-      ClipScore(open_clip_folder(local, given.clip_model, Contents::kOutline), torch::kMeta);
-    }
-    prepare_folder("output", given.output);
-    return std::string();
-  });
-  c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
-  job.settings.model.seed = given.seed;
-  resolve(job.settings.model, world, job.device);
-  make_deterministic(static_cast<int>(*job.settings.model.threads));
-  for (const auto& notices : {prompts.notices, model_notices(job.settings.model, prompts.pairs, *job.model)})
-    for (const std::string& notice : notices) log::warning(notice);
-  add_rows(job);
-  return job;
-}
-
-// Measures the predictions, then draws. The pictures come to rank 0.
-struct Seen {
-  std::vector<ScaleMeasures> scales;
-  std::vector<std::vector<Picture>> pictures;
-};
-
-Seen look(const EvaluateJob& job, World& world, FileSource& files) {
-  const LoraEffect::Request request = job.request();
-  std::vector<std::string> prompts = LoraEffect::prompts(request);
-  const std::vector<std::string> drawn = prompts_of(job.rows);
-  prompts.insert(prompts.end(), drawn.begin(), drawn.end());
-  const PromptEmbeddings embeddings =
-      encode_prompts(job.model->open_text_encoders(), text_settings(job.settings.model, job.model->family()),
-                     prompts, job.device);
-  const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
-  LoraStack lora(*unet);
-  lora.add(files.open_weights(job.settings.model.network_weights));
-  LoraEffect effect(request, {.model = {*unet, embeddings},
-                              .prediction = job.model->prediction(),
-                              .zero_terminal_snr = job.model->zero_terminal_snr(),
-                              .comm = world.host(),
-                              .progress = [](const std::string& line) { log::info("measuring " + line); }});
-  Seen seen{.scales = effect.measure(), .pictures = {}};
-
-  log::info(fmt::format("drawing {} pictures", job.rows.size() * job.settings.scales.size()));
-  const std::unique_ptr<Vae> vae = job.model->load_vae(job.device, job.settings.vae);
-  seen.pictures = draw_shared({*unet, embeddings, job.model->prediction(), job.model->zero_terminal_snr()},
-                              *vae, job.rows, world.host())
-                      .pictures;
-  return seen;
-}
-
-}  // namespace
 
 ExitStatus evaluate_command(World& world, std::span<const std::string> arguments) {
   const EvaluateSettings settings = parse_evaluate_flags(arguments);
@@ -171,17 +15,8 @@ ExitStatus evaluate_command(World& world, std::span<const std::string> arguments
     return ExitStatus::kDone;
   }
   const auto files = share_files(world.host());
-  set_collective_limit(hours(6));  // ranks wait for each other's share of the points and of the pictures
-  const EvaluateJob job = prepare(settings, world, *files);
-  Seen seen = look(job, world, *files);
-  const std::string written = do_on_reader(world.host(), [&] {
-    const EvaluateOutput output{.settings = job.settings,
-                                .model = job.model->description(),
-                                .directions = job.directions,
-                                .rows = job.rows,
-                                .target_rows = job.target_rows};
-    return write_evaluation(output, std::move(seen.scales), seen.pictures);
-  });
+  LoadedParts model(settings.model, *files);
+  const std::string written = evaluate(settings, model, world, *files);
   if (world.rank() == 0) std::fputs(written.c_str(), stdout);
   return ExitStatus::kDone;
 }

@@ -1,6 +1,7 @@
 #include "launcher/evaluate_flags.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -99,6 +100,17 @@ std::vector<Flag> evaluate_flags(EvaluateSettings& settings) {
   return table;
 }
 
+// What a sweep may say of the evaluation of its runs; the rest follows from each run.
+std::vector<Flag> sweep_evaluation_flags(EvaluateSettings& settings) {
+  std::vector<Flag> table;
+  add_measure_rows(settings, table);
+  add_picture_rows(settings, table);
+  std::erase_if(
+      table, [](const Flag& flag) { return flag.name == "network_weights" || flag.name == "prompts_file"; });
+  std::ranges::find(table, "preserve", &Flag::name)->name = "prompts";
+  return table;
+}
+
 void validate(const EvaluateSettings& settings) {
   require_flag(!settings.model.pretrained_model_name_or_path.empty(), "pretrained_model_name_or_path",
                "the model that the LoRA is for");
@@ -121,15 +133,47 @@ NamedValues effective_settings(const EvaluateSettings& settings) {
 
 EvaluateSettings parse_evaluate_flags(std::span<const std::string> arguments) {
   EvaluateSettings settings;
-  const std::vector<Flag> table = evaluate_flags(settings);
-  std::vector<Given> given = parse_arguments(table, arguments);
-  join_lists(given);
-  if (const Given* help = find_given(given, "help"); help && help->word() == "true") {
-    settings.help = true;
-    return settings;
+  settings.help = !apply_drawing_flags(evaluate_flags(settings), arguments);
+  if (!settings.help) validate(settings);
+  return settings;
+}
+
+EvaluateSettings parse_sweep_evaluation(std::span<const Given> entries) {
+  EvaluateSettings settings;
+  settings.thumbnail = true;
+  const std::vector<Flag> table = sweep_evaluation_flags(settings);
+  std::vector<Given> given;
+  for (const Given& entry : entries) {
+    const Flag* flag = find_flag(table, entry.name);
+    if (!flag)
+      throw_usage(fmt::format("{}: unknown key '{}' in 'evaluate'; did you mean '{}'?", entry.place,
+                              one_line(entry.name), suggest_flag(table, entry.name)));
+    given.push_back(entry);
+    given.back().kind = flag->form.kind;
+    if (flag->form.kind == ValueKind::kWords) continue;
+    if (entry.name == "scales") given.back().words = {fmt::format("{}", fmt::join(entry.words, ","))};
+    if (given.back().words.size() != 1) refuse_value(entry, "one value");
   }
   apply_flags(table, given);
-  validate(settings);
+  check_sample_steps(settings.sample_steps, settings.sample_sampler);
+  return settings;
+}
+
+EvaluateSettings evaluation_of_run(const EvaluateSettings& common, const TrainSettings& run,
+                                   const std::string& lora, const std::string& output) {
+  EvaluateSettings settings = common;
+  settings.model.pretrained_model_name_or_path = run.pretrained_model_name_or_path;
+  settings.model.v2 = run.v2;
+  settings.model.v_parameterization = run.v_parameterization;
+  settings.model.clip_skip = run.clip_skip;
+  settings.model.max_token_length = run.max_token_length;
+  settings.model.tokenizer_cache_dir = run.tokenizer_cache_dir;
+  settings.model.prompts_file = run.prompts_file;
+  settings.model.device = run.device;
+  settings.model.threads = run.threads;
+  settings.model.network_weights = lora;
+  settings.vae = run.preview.vae;
+  settings.output = output;
   return settings;
 }
 

@@ -32,12 +32,22 @@ struct EvaluateSettings {
   std::string clip_model;
 
   std::string output;
+  bool thumbnail = false;  // a sweep's: also writes thumbnail.jpg there, which its page embeds
   bool annotate = false;
   bool help = false;
 };
 
 // Throws usage errors; what comes back is whole and within its ranges, unless it asks for help.
 EvaluateSettings parse_evaluate_flags(std::span<const std::string> arguments);
+// The block `evaluate` of a sweep file: the flags that say what is measured and drawn, by name, and `prompts`
+// for
+// --preserve. Of each entry the name, the values as words and the place are read. Throws usage errors.
+EvaluateSettings parse_sweep_evaluation(std::span<const Given> entries);
+
+// The same for one of its runs: the model and the prompt file are the run's. `lora` is the file that it
+// wrote, `output` the folder for the report.
+EvaluateSettings evaluation_of_run(const EvaluateSettings& common, const TrainSettings& run,
+                                   const std::string& lora, const std::string& output);
 std::string evaluate_help();
 std::vector<Flag> listed_evaluate_flags();  // bound to settings that nobody reads
 NamedValues effective_settings(const EvaluateSettings& settings);

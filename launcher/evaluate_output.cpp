@@ -13,6 +13,7 @@
 #include "measure/picture_measures.h"
 #include "picture/png.h"
 #include "report/evaluation_report.h"
+#include "report/thumbnail.h"
 
 namespace leco {
 namespace {
@@ -104,6 +105,7 @@ std::string write_evaluation(const EvaluateOutput& output, std::vector<ScaleMeas
     write_file_atomically(path, text);
     written += path + "\n";
   };
+  if (output.settings.thumbnail) write(kThumbnailName, thumbnail_of(pictures));
   write("report.json", evaluation_json(report));
   write("report.html", evaluation_page(report));
   if (output.settings.annotate) {

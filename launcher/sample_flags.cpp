@@ -101,15 +101,10 @@ void validate(const SampleSettings& settings, bool are_scales_given) {
 
 SampleSettings parse_sample_flags(std::span<const std::string> arguments) {
   SampleSettings settings;
-  const std::vector<Flag> table = sample_flags(settings);
-  std::vector<Given> given = parse_arguments(table, arguments);
-  join_lists(given);
-  if (const Given* help = find_given(given, "help"); help && help->word() == "true") {
-    settings.help = true;
-    return settings;
-  }
-  apply_flags(table, given);
-  validate(settings, find_given(given, "scales") != nullptr);
+  const auto given = apply_drawing_flags(sample_flags(settings), arguments);
+  settings.help = !given;
+  if (settings.help) return settings;
+  validate(settings, find_given(*given, "scales") != nullptr);
   if (!settings.has_lora()) settings.scales = {0};
   return settings;
 }

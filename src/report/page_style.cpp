@@ -70,6 +70,18 @@ tr.usual td, tr.usual th { background: var(--range); }
 .pictures img { display: block; width: 100%; min-width: 92px; height: auto; border-radius: 4px; }
 .pictures img.small { image-rendering: pixelated; }
 .pictures thead th.usual { border-bottom: 3px solid var(--accent); }
+.tall { max-height: 80vh; overflow: auto; padding: 0; } .tall thead th { position: sticky; top: 0; background: var(--card); z-index: 1;
+  box-shadow: 0 1px var(--rule); }
+#runs th, #runs td { text-align: left; white-space: nowrap; } #runs tbody th { max-width: 420px; white-space: normal; overflow-wrap: anywhere; }
+#runs th[data-kind], #runs td[data-value] { text-align: right; }
+#runs button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-decoration: underline dotted; }
+#runs th[aria-sort] button { color: var(--accent); } #runs th[aria-sort=ascending] button::after { content: " ↑"; }
+#runs th[aria-sort=descending] button::after { content: " ↓"; }
+a { color: var(--accent); } a:focus-visible, button:focus-visible, input:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+input { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: 4px 8px; max-width: 100%; }
+.runs { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); }
+.run { margin: 0; min-width: 0; content-visibility: auto; contain-intrinsic-size: auto 300px auto 200px; } .run[hidden] { display: none; }
+.run img { display: block; width: 100%; height: auto; border-radius: 6px; } .run figcaption { font-size: .82rem; overflow-wrap: anywhere; }
 details { margin-top: 12px; } summary { cursor: pointer; color: var(--accent); }
 .terms dt { font-weight: 650; margin-top: 10px; } .terms dd { margin: 0; max-width: 75ch; }
 footer { margin-top: 40px; color: var(--soft); font-size: .82rem; }

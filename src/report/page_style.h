@@ -1,4 +1,4 @@
-// How the program's HTML pages look. A page is one file without scripts that asks no network for anything.
+// How the program's HTML pages look. A page is one file that asks no network for anything.
 #pragma once
 
 #include <string>

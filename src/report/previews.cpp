@@ -2,18 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
-#include "core/log.h"
 #include "io/atomic_file.h"
 #include "picture/gif.h"
+#include "sample/shared_rows.h"
 
 namespace leco {
 namespace {
-
-using torch::Tensor;
 
 constexpr int64_t kWidestFrame = 1280;  // pixels
 constexpr double kFrameSeconds = 0.4;
@@ -24,15 +21,6 @@ std::string file_in(const TrainSettings& settings, const std::string& rest) {
 
 std::string title_of(const TrainSettings& settings, int64_t step) {
   return fmt::format("{}, step {}", settings.output_name, step);
-}
-
-// The owner's pictures, on every rank.
-void share(std::vector<Picture>& pictures, const DrawingRow& row, int owner, Communicator& comm) {
-  if (comm.rank() != owner) pictures.assign(row.scales.size(), Picture(row.width, row.height));
-  for (Picture& picture : pictures) {
-    Tensor bytes = at::from_blob(picture.rgb.data(), {std::ssize(picture.rgb)}, torch::kUInt8);
-    comm.broadcast(bytes, owner);
-  }
 }
 
 Picture frame_of(const std::vector<DrawnRow>& rows, const std::string& title) {
@@ -54,9 +42,12 @@ bool Previews::is_due(int64_t finished_steps) const {
 
 Previews::Drawn Previews::draw(int64_t finished_steps) {
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<DrawnRow> rows = draw_rows();
+  SharedRows shared = draw_shared(given_.model, *given_.vae, given_.rows, given_.comm, DrawnAs::kPreview);
   Drawn drawn{.step = finished_steps};
   if (given_.comm.rank() == 0) {
+    std::vector<DrawnRow> rows;
+    for (size_t i = 0; i < given_.rows.size(); ++i)
+      rows.push_back({given_.rows[i], std::move(shared.pictures[i])});
     for (size_t i = 0; i < rows.size(); ++i) {
       drawn.sheets.push_back(
           draw_grid(grids_of({rows[i]}, title_of(given_.settings, finished_steps)).front()));
@@ -69,32 +60,6 @@ Previews::Drawn Previews::draw(int64_t finished_steps) {
   }
   drawn.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return drawn;
-}
-
-std::vector<Picture> Previews::pictures_of(const DrawingRow& row) const {
-  const torch::NoGradGuard no_gradient;
-  const Tensor latents = draw_latents(given_.model, row);
-  std::vector<Picture> pictures;
-  bool all_finite = true;
-  for (const Tensor& column : latents.split(1)) {  // one after the other: a decoder takes much memory
-    const Tensor image = given_.vae->decode(column).squeeze(0).cpu();
-    all_finite = all_finite && at::isfinite(image).all().item<bool>();
-    pictures.push_back(to_picture(image.nan_to_num(-1)));
-  }
-  if (!all_finite)
-    log::warning(fmt::format("the preview of {:?} is not finite somewhere and black there", row.prompt));
-  return pictures;
-}
-
-std::vector<DrawnRow> Previews::draw_rows() const {
-  const auto owner = [this](size_t row) { return static_cast<int>(row % given_.comm.size()); };
-  std::vector<DrawnRow> rows;
-  for (const DrawingRow& row : given_.rows) {
-    const bool mine = owner(rows.size()) == given_.comm.rank();
-    rows.push_back({row, mine ? pictures_of(row) : std::vector<Picture>()});
-  }
-  for (size_t i = 0; i < rows.size(); ++i) share(rows[i].pictures, rows[i].row, owner(i), given_.comm);
-  return rows;
 }
 
 std::string Previews::write_growth() const {

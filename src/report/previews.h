@@ -42,9 +42,6 @@ class Previews {
   std::string write_growth() const;
 
  private:
-  std::vector<Picture> pictures_of(const DrawingRow& row) const;
-  std::vector<DrawnRow> draw_rows() const;
-
   Given given_;
   GrowthFrames growth_;  // on rank 0
 };

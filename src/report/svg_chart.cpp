@@ -53,15 +53,34 @@ Axis y_axis(const Chart& chart) {
   return axis;
 }
 
-// Ticks at the scales themselves, since nothing was measured between them; those that have no room go.
+std::string x_name(const Chart& chart, double x) {
+  if (chart.x_names.empty()) return html_number(x);
+  return chart.x_names[std::ranges::find(chart.x, x) - chart.x.begin()];
+}
+
+// As it stands below the axis, and how wide that is, in pixels, at most.
+std::string tick_label(const std::string& name) {
+  constexpr size_t kMostBytes = 14;
+  if (name.size() <= kMostBytes) return name;
+  size_t kept = kMostBytes - 1;
+  while (kept > 0 && (static_cast<unsigned char>(name[kept]) & 0xc0) == 0x80) --kept;  // no character in half
+  return name.substr(0, kept) + "…";
+}
+
+double width_of(const std::string& label) {
+  return 7.5 * static_cast<double>(label.size());
+}
+
+// Ticks at the places that were measured, since nothing is known between them; those that have no room go.
 Axis x_axis(const Chart& chart) {
-  constexpr double kRoom = 31;
+  double room = 31;
+  for (const std::string& name : chart.x_names) room = std::max(room, width_of(tick_label(name)) + 6);
   Axis axis{chart.x.front(), chart.x.back(), kLeft + 10, kWidth - kRight - 10, {}};
   std::vector<double> wanted = {axis.low, axis.high};
-  if (axis.low < 0 && axis.high > 0) wanted.push_back(0);
+  if (chart.x_names.empty() && axis.low < 0 && axis.high > 0) wanted.push_back(0);
   wanted.insert(wanted.end(), chart.x.begin(), chart.x.end());
   for (const double x : wanted) {
-    const auto is_near = [&](double tick) { return std::abs(axis.at(tick) - axis.at(x)) < kRoom; };
+    const auto is_near = [&](double tick) { return std::abs(axis.at(tick) - axis.at(x)) < room; };
     if (std::ranges::none_of(axis.ticks, is_near)) axis.ticks.push_back(x);
   }
   return axis;
@@ -76,13 +95,16 @@ std::string frame(const Chart& chart, const Axis& x, const Axis& y) {
     out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", left - 6,
                        y.at(tick) + 4, html_number(tick));
   }
-  for (const double tick : x.ticks)
+  for (const double tick : x.ticks) {
+    const std::string label = tick_label(x_name(chart, tick));
+    const double centre = std::min(x.at(tick), kWidth - width_of(label) / 2);
     out += fmt::format(
-        "<path class=\"axis\" d=\"M{0:.1f} {1:.1f}v4\"/><text x=\"{0:.1f}\" y=\"{2:.1f}\" "
-        "text-anchor=\"middle\">{3}</text>",
-        x.at(tick), kHeight - kBottom, kHeight - kBottom + 18, html_number(tick));
-  out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\" class=\"name\">scale</text>",
-                     (left + right) / 2, kHeight - 5);
+        "<path class=\"axis\" d=\"M{:.1f} {:.1f}v4\"/><text x=\"{:.1f}\" y=\"{:.1f}\" "
+        "text-anchor=\"middle\">{}</text>",
+        x.at(tick), kHeight - kBottom, centre, kHeight - kBottom + 18, html_escape(label));
+  }
+  out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\" class=\"name\">{}</text>",
+                     (left + right) / 2, kHeight - 5, html_escape(chart.x_label));
   out += fmt::format(
       "<text transform=\"translate(11 {:.1f}) rotate(-90)\" text-anchor=\"middle\" class=\"name\">{}</text>",
       (kTop + kHeight - kBottom) / 2, html_escape(chart.y_label));
@@ -140,9 +162,9 @@ std::string curve(const Chart& chart, size_t index, const Axis& x, const Axis& y
     const auto& value = series.values[i];
     if (value) {
       line += fmt::format("{}{:.1f} {:.1f}", is_open ? "L" : "M", x.at(chart.x[i]), y.at(*value));
-      markers += marker(
-          index, x.at(chart.x[i]), y.at(*value),
-          fmt::format("{} at scale {}: {}", series.name, html_number(chart.x[i]), html_number(*value)));
+      markers += marker(index, x.at(chart.x[i]), y.at(*value),
+                        fmt::format("{} at {} {}: {}", series.name, chart.x_label, x_name(chart, chart.x[i]),
+                                    html_number(*value)));
     }
     is_open = value.has_value();
   }
@@ -177,7 +199,8 @@ std::string description(const Chart& chart) {
     text += fmt::format(" {}:", series.name);
     for (size_t i = 0; i < chart.x.size(); ++i)
       if (series.values[i])
-        text += fmt::format(" {} at scale {};", html_number(*series.values[i]), html_number(chart.x[i]));
+        text += fmt::format(" {} at {} {};", html_number(*series.values[i]), chart.x_label,
+                            x_name(chart, chart.x[i]));
   }
   return text;
 }

@@ -1,5 +1,5 @@
-// Curves over the LoRA's scale as inline SVG, drawn with the page's own colours (report/page_style.h), so
-// that they follow its light and dark form.
+// Curves over a LoRA's scale, or over a setting, as inline SVG, drawn with the page's own colours
+// (report/page_style.h), so that they follow its light and dark form.
 #pragma once
 
 #include <optional>
@@ -17,6 +17,8 @@ struct Chart {
   std::string title, note;  // the note, a sentence below the title, says how to read it
   std::string y_label;
   std::vector<double> x;  // ascending, two or more
+  std::string x_label = "scale";
+  std::vector<std::string> x_names = {};  // what to call each x; empty: by its number
   std::vector<ChartSeries> series;
   struct Fit {
     double slope, tolerance;  // the line y = slope·x, and about it a band of tolerance·|y|

@@ -1,5 +1,5 @@
-// One run of a sweep as its results show it: what `leco sweep` finds in the run's folder, and what results.csv,
-// results.json and report.html are made of.
+// One run of a sweep as its results show it: what `leco sweep` finds in the run's folder, and what
+// results.csv, results.json and report.html are made of.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ struct SweepRow {
   // Relative to the sweep's output_dir, with '/' between folders
   std::string folder = {};
   std::vector<std::string> files = {};  // to link to: the LoRA first
-  std::string picture = {};             // the PNG that stands for the run: a grid; empty where there is none
+  std::string picture = {};             // PNG or JPEG that stands for the run; empty where there is none
 };
 
 }  // namespace leco

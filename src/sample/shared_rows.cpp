@@ -38,15 +38,34 @@ std::vector<Picture> pictures_of(const Tensor& pixels) {
   return pictures;
 }
 
-DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row) {
-  const Tensor latents = draw_latents(model, row);
+void check_finite(const Tensor& latents, const DrawingRow& row) {
   for (int64_t column = 0; column < latents.size(0); ++column)
     if (!latents[column].isfinite().all().item<bool>())
       throw Error(
           fmt::format("the picture of {:?} at scale {} is not made of finite numbers: the LoRA is too "
                       "strong there, take smaller scales",
                       row.prompt, row.scales[column]));
-  return {latents.cpu(), pixels_of(decode_row(vae, latents), row)};
+}
+
+// Decoded one by one, so that memory does not grow with the number of scales.
+std::vector<Picture> decode(const Vae& vae, const Tensor& latents, const DrawingRow& row) {
+  std::vector<Picture> pictures;
+  bool all_finite = true;
+  for (const Tensor& column : latents.split(1)) {
+    const Tensor image = vae.decode(column)[0].cpu();
+    all_finite = all_finite && image.isfinite().all().item<bool>();
+    pictures.push_back(to_picture(image.nan_to_num(-1)));
+  }
+  if (!all_finite)
+    log::warning(fmt::format("the picture of {:?} is not finite somewhere and black there", row.prompt));
+  return pictures;
+}
+
+DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, DrawnAs as) {
+  const torch::NoGradGuard no_gradient;
+  const Tensor latents = draw_latents(model, row);
+  if (as == DrawnAs::kResult) check_finite(latents, row);
+  return {latents.cpu(), pixels_of(decode(vae, latents, row), row)};
 }
 
 // The owner's tensor on rank 0. The others take part and forget it.
@@ -57,15 +76,8 @@ Tensor brought(Tensor tensor, int owner, Communicator& host) {
 
 }  // namespace
 
-std::vector<Picture> decode_row(const Vae& vae, const Tensor& latents) {
-  std::vector<Picture> pictures;
-  for (int64_t column = 0; column < latents.size(0); ++column)
-    pictures.push_back(to_picture(vae.decode(latents.narrow(0, column, 1))[0]));
-  return pictures;
-}
-
 SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vector<DrawingRow>& rows,
-                       Communicator& host) {
+                       Communicator& host, DrawnAs as) {
   std::vector<double> costs;
   for (const DrawingRow& row : rows) costs.push_back(cost_of(row));
   const auto shares = share_out(costs, host.size());
@@ -75,8 +87,8 @@ SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vec
 
   std::vector<DrawnRow> drawn(rows.size());
   for (const int64_t row : shares[host.rank()]) {
-    drawn[row] = draw_row(model, vae, rows[row]);
-    log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
+    drawn[row] = draw_row(model, vae, rows[row], as);
+    if (as == DrawnAs::kResult) log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
   }
 
   SharedRows shared;

@@ -16,12 +16,13 @@ struct SharedRows {
   std::vector<torch::Tensor> latents;          // of each row, (scales, 4, h, w), on the CPU
 };
 
-// Shares the rows out by expected cost, draws this rank's, and brings all to rank 0. Collective; `host`
-// carries host memory. Throws where a picture is not made of finite numbers.
-SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vector<DrawingRow>& rows,
-                       Communicator& host);
+// A preview is a glance while something else goes on: what is not finite in it is black, with a warning, and
+// no progress is told. A result with such a picture is an error.
+enum class DrawnAs { kResult, kPreview };
 
-// The row's pictures, decoded one by one so that memory does not grow with the number of scales.
-std::vector<Picture> decode_row(const Vae& vae, const torch::Tensor& latents);
+// Shares the rows out by expected cost, draws this rank's, and brings all to rank 0. Collective; `host`
+// carries host memory.
+SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vector<DrawingRow>& rows,
+                       Communicator& host, DrawnAs as = DrawnAs::kResult);
 
 }  // namespace leco

@@ -33,6 +33,17 @@ def test_png_pixels_and_texts(folder):
         assert np.array_equal(np.asarray(image), shaded(37, 5))
 
 
+def test_jpeg_is_what_pillow_writes(folder):
+    """Both use libjpeg; versions may round differently."""
+    for quality in (30, 85):
+        tool("jpeg", folder / "a.jpg", 61, 35, quality)
+        Image.fromarray(shaded(61, 35)).save(folder / "b.jpg", quality=quality, optimize=True, subsampling="4:2:0")
+        with Image.open(folder / "a.jpg") as ours, Image.open(folder / "b.jpg") as theirs:
+            difference = np.asarray(ours).astype(int) - np.asarray(theirs)
+        assert ours.size == (61, 35) and abs(difference).max() <= 2, abs(difference).max()
+        assert abs((folder / "a.jpg").stat().st_size - (folder / "b.jpg").stat().st_size) < 64
+
+
 def test_gif_frames(folder):
     tool("gif", folder / "a.gif", 100, 60, 3)
     with Image.open(folder / "a.gif") as image:
@@ -56,6 +67,6 @@ def test_grid_holds_the_pictures(folder):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        for test in (test_png_pixels_and_texts, test_gif_frames, test_grid_holds_the_pictures):
+        for test in (test_png_pixels_and_texts, test_jpeg_is_what_pillow_writes, test_gif_frames, test_grid_holds_the_pictures):
             test(pathlib.Path(name))
             print("ok", test.__name__)

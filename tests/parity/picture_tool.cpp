@@ -1,5 +1,6 @@
 // The C++ side of picture_python_test.py.
 //   png OUT WIDTH HEIGHT KEYWORD TEXT …      a picture of shades with texts
+//   jpeg OUT WIDTH HEIGHT QUALITY            the same picture
 //   gif OUT WIDTH HEIGHT COUNT               that many of them, shifted
 //   grid OUT SIDE TITLE NOTE ROWS COLUMNS … first the labels of ROWS rows, then those of the columns
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "io/atomic_file.h"
 #include "picture/gif.h"
+#include "picture/jpeg.h"
 #include "picture/picture_grid.h"
 #include "picture/png.h"
 #include "tests/support/test_pictures.h"
@@ -21,6 +23,10 @@ std::string png(const Words& words) {
   leco::PngTexts texts;
   for (size_t i = 4; i + 1 < words.size(); i += 2) texts.emplace_back(words[i], words[i + 1]);
   return encode_png(leco::shaded(std::stol(words.at(2)), std::stol(words.at(3))), texts);
+}
+
+std::string jpeg(const Words& words) {
+  return encode_jpeg(leco::shaded(std::stol(words.at(2)), std::stol(words.at(3))), std::stoi(words.at(4)));
 }
 
 std::string gif(const Words& words) {
@@ -50,9 +56,10 @@ int main(int argc, char** argv) {
   const Words words(argv + 1, argv + argc);
   const std::string what = words.empty() ? "" : words[0];
   try {
-    leco::write_file_atomically(words.at(1), what == "png"   ? png(words)
-                                             : what == "gif" ? gif(words)
-                                                             : grid(words));
+    leco::write_file_atomically(words.at(1), what == "png"    ? png(words)
+                                             : what == "jpeg" ? jpeg(words)
+                                             : what == "gif"  ? gif(words)
+                                                              : grid(words));
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

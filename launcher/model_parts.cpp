@@ -1,0 +1,23 @@
+#include "launcher/model_parts.h"
+
+namespace leco {
+
+const BaseModel& LoadedParts::base() {
+  if (!base_) base_ = open_model(settings_, files_);
+  return *base_;
+}
+
+PromptEmbeddings LoadedParts::encode(const TextSettings& text, const std::vector<std::string>& prompts,
+                                     torch::Device device) {
+  return encode_prompts(base().open_text_encoders(), text, prompts, device);
+}
+
+std::shared_ptr<UNet> LoadedParts::unet(torch::Device device) {
+  return base().load_unet({.device = device});
+}
+
+std::shared_ptr<Vae> LoadedParts::vae(torch::Device device, const std::string& other) {
+  return base().load_vae(device, other);
+}
+
+}  // namespace leco
