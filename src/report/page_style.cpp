@@ -72,7 +72,7 @@ tr.usual td, tr.usual th { background: var(--range); }
 .pictures thead th.usual { border-bottom: 3px solid var(--accent); }
 .tall { max-height: 80vh; overflow: auto; padding: 0; } .tall thead th { position: sticky; top: 0; background: var(--card); z-index: 1;
   box-shadow: 0 1px var(--rule); }
-#runs th, #runs td { text-align: left; white-space: nowrap; } #runs tbody th { max-width: 420px; white-space: normal; overflow-wrap: anywhere; }
+#runs th, #runs td { text-align: left; white-space: nowrap; } #runs tbody th { min-width: 230px; max-width: 420px; white-space: normal; overflow-wrap: anywhere; }
 #runs th[data-kind], #runs td[data-value] { text-align: right; }
 #runs button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-decoration: underline dotted; }
 #runs th[aria-sort] button { color: var(--accent); } #runs th[aria-sort=ascending] button::after { content: " ↑"; }

@@ -12,8 +12,8 @@ namespace leco {
 enum class RunStatus { kDone, kRunning, kFailed, kLeft };
 
 struct SweepRow {
-  std::string name;     // the run's, unique in the sweep
-  std::string prompts;  // the prompt file's stem or the slider's name: curves join runs that share it
+  std::string name = {};     // the run's, unique in the sweep
+  std::string prompts = {};  // the prompt file's stem or the slider's name: curves join runs that share it
   RunStatus status = RunStatus::kLeft;
   std::optional<double> seconds = {};  // spent in training; absent before there is something to tell
   std::vector<std::pair<std::string, std::string>> swept =

@@ -106,7 +106,8 @@ class SweepResultsTest(unittest.TestCase):
             for count in (0, 20):
                 browser.open(self.page(count), width)
                 self.assertEqual(browser.value("innerWidth"), width)
-                self.assertEqual(browser.value("document.documentElement.scrollWidth - innerWidth"), 0, (width, count))
+                over = browser.value("(root => root.scrollWidth - root.clientWidth)(document.documentElement)")
+                self.assertEqual(over, 0, (width, count))
                 browser.picture(self.base / f"{width}-{count}.png")
             self.assertEqual(browser.value("document.querySelectorAll('figure > svg .line').length"), 12)
             self.assertEqual(browser.value("[...document.images].filter(i => i.complete && !i.naturalWidth).length"), 0)
