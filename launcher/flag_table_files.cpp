@@ -20,18 +20,22 @@ Form interval_form(std::optional<int64_t>& target) {
   return form;
 }
 
-void add_state_flags(std::vector<Flag>& table) {
+void add_state_flags(TrainSettings& settings, std::vector<Flag>& table) {
   FlagGroup group(table, "States and resuming");
-  const std::string saved = "the LoRA file of --save_every_n_steps is, and --network_weights starts from one";
-  group.later("save_state", unbound_form(ValueKind::kSwitch),
-              "also saves what resuming needs, with every LoRA file", saved);
-  group.later("save_state_on_train_end", unbound_form(ValueKind::kSwitch), "also saves it at the end", saved);
-  group.later("save_last_n_steps_state", unbound_form(ValueKind::kInteger),
-              "states older than N steps are removed", saved);
-  group.later("resume", unbound_form(ValueKind::kText, "", "DIR|auto"), "continues a run from its state",
-              saved);
+  group.works_aside(
+      "save_state", switch_form(settings.save_state),
+      "with every LoRA file also saves a state, from which --resume goes on; a signal always does");
+  group.works_aside("save_state_on_train_end", switch_form(settings.save_state_on_train_end),
+                    "also saves a state at the end");
+  group.works_aside("save_last_n_steps_state",
+                    integer_form(settings.save_last_n_steps_state, {1}, "save_last_n_steps"),
+                    "states older than N steps are removed when a newer one is there");
+  group.works_aside(
+      "resume", text_form(settings.resume, "DIR|auto"),
+      "goes on from a state's folder; auto takes the newest complete one of this output_name in "
+      "output_dir, or starts anew where there is none");
   group.refused("save_last_n_epochs_state", unbound_form(ValueKind::kInteger),
-                kNoEpochs + "--save_last_n_steps_state will come");
+                kNoEpochs + "use --save_last_n_steps_state");
 }
 
 // sd-scripts' words; what speaks to a network service is refused.
@@ -145,7 +149,7 @@ void add_file_flags(TrainSettings& settings, std::vector<Flag>& table) {
                     "writes no metadata into the LoRA file");
   group.works_aside("training_comment", text_form(settings.training_comment, "TEXT"),
                     "a remark for the file's metadata (ss_training_comment)");
-  add_state_flags(table);
+  add_state_flags(settings, table);
   add_log_flags(settings, table);
   add_preview_flags(settings, table);
   add_upload_flags(table);

@@ -18,14 +18,18 @@ namespace {
 
 void on_terminate(int signal) {
   report_waits();
-  constexpr timespec kForTheReport{.tv_sec = 0, .tv_nsec = 250'000'000};
+  constexpr timespec kForTheReport{.tv_sec = 0, .tv_nsec = 500'000'000};
   nanosleep(&kForTheReport, nullptr);
+  end_by_signal(signal);
+}
+
+}  // namespace
+
+void end_by_signal(int signal) noexcept {
   remove_temporary_file();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
-
-}  // namespace
 
 void prepare_process() {
   // A U-Net frees and asks for the same large buffers all the time. glibc gives them back to the system and

@@ -7,6 +7,10 @@ namespace leco {
 // that is ended from outside name the operation it waits in and remove the file it was writing.
 void prepare_process();
 
+// For a handler: removes the file that is being written, and ends the process as if nothing had handled it.
+// Async-signal-safe.
+void end_by_signal(int signal) noexcept;
+
 // Same numbers in every run: deterministic kernels, no TF32, no cuDNN benchmark. CPU work on `threads`
 // threads.
 void make_deterministic(int threads);

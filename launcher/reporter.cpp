@@ -5,9 +5,12 @@
 
 #include <filesystem>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "io/digest.h"
 #include "launcher/flag_table.h"
+#include "launcher/resume.h"
+#include "launcher/stop_signal.h"
 
 namespace leco {
 
@@ -19,20 +22,35 @@ std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> fil
   });
 }
 
-Reporter::Reporter(Trainer& trainer, Provenance provenance, std::shared_future<FileDigests> digests)
-    : trainer_(trainer),
-      provenance_(std::move(provenance)),
-      digests_(std::move(digests)),
+Reporter::Reporter(Given given)
+    : given_(std::move(given)),
       metrics_((std::filesystem::path(settings().output_dir) / (settings().output_name + ".metrics.jsonl"))
-                   .string()),
-      judge_(settings()),
+                   .string(),
+               given_.resumed_steps.value_or(0)),
+      judge_(settings(), given_.resumed_steps.value_or(0)),
       progress_(settings().max_train_steps, isatty(STDERR_FILENO)) {
+  if (given_.resumed_steps) find_step_files();
   if (settings().log.logging_dir.empty()) return;
   events_.emplace(settings().log, effective_settings(settings()));
   log::info(fmt::format("event files for TensorBoard: {}", events_->path()));
 }
 
+// What an earlier start of this run saved counts for --save_last_n_steps as if this one had.
+void Reporter::find_step_files() {
+  if (!settings().save_every_n_steps) return;
+  const int64_t every = *settings().save_every_n_steps;
+  for (int64_t step = every; step <= *given_.resumed_steps && step < settings().max_train_steps; step += every)
+    if (const std::string path = lora_path(settings(), step); std::filesystem::exists(path)) {
+      step_files_.emplace_back(step, path);
+      written_.push_back(path);
+    }
+}
+
 void Reporter::after_step(const StepReport& report) {
+  if (given_.claim.is_lost())
+    throw Error(
+        fmt::format("another process has taken '{}' in '{}' over; this one stops and writes nothing more",
+                    settings().output_name, settings().output_dir));
   metrics_.write(report);
   if (events_) events_->write(report);
   if (report.skipped) {
@@ -43,18 +61,49 @@ void Reporter::after_step(const StepReport& report) {
   }
   progress_.show(report);
   if (report.early_sign) tell_early_sign(report.step, *report.early_sign);
-  const bool last = report.step == settings().max_train_steps;
-  const bool due = settings().save_every_n_steps && report.step % *settings().save_every_n_steps == 0;
-  if (!last && !due) return;
-  provenance_.model_files = digests_.get();
-  {
-    const KeptWeights kept = trainer_.kept_weights();
-    written_.push_back(save_lora(trainer_.network(), provenance_, report.step));
-  }
-  if (!last) step_files_.emplace_back(report.step, written_.back());
+  keep(report.step, report.stop_signal);
+}
+
+void Reporter::keep(int64_t finished_steps, int stop_signal) {
+  const bool last = finished_steps == settings().max_train_steps;
+  const bool due =
+      last || (settings().save_every_n_steps && finished_steps % *settings().save_every_n_steps == 0);
+  const bool stops = stop_signal != 0 && !last;
+  if (!due && !stops) return;
+  given_.provenance.model_files = given_.digests.get();
   progress_.interrupt();
+  if (due && finished_steps > 0) keep_lora(finished_steps);
+  if (stops || (due && settings().save_state) || (last && settings().save_state_on_train_end))
+    keep_state(finished_steps);
+  if (stops)
+    log::info(
+        fmt::format("stopped by {} after step {}; the same command with --resume=auto goes on from there",
+                    signal_name(stop_signal), finished_steps));
+}
+
+void Reporter::keep_lora(int64_t finished_steps) {
+  {
+    const KeptWeights kept = given_.trainer.kept_weights();
+    const std::string path = save_lora(given_.trainer.network(), given_.provenance, finished_steps);
+    std::erase(written_, path);  // a resumed run writes its last file again
+    written_.push_back(path);
+  }
   log::info(fmt::format("saved {}", written_.back()));
-  if (!last) remove_old_files(report.step);
+  if (finished_steps == settings().max_train_steps) return;
+  if (step_files_.empty() || step_files_.back().first < finished_steps)
+    step_files_.emplace_back(finished_steps, written_.back());
+  remove_old_files(finished_steps);
+}
+
+void Reporter::keep_state(int64_t finished_steps) {
+  const std::string folder = state_path(settings(), finished_steps);
+  save_state(folder, record_of(given_.provenance, finished_steps), given_.trainer);
+  log::info(fmt::format("saved {}", folder));
+  // Else a run that starts anew, and is killed, would go on from a state of the run before it.
+  if (!given_.resumed_steps && !std::exchange(has_kept_state_, true)) remove_other_states(settings(), folder);
+  const auto most =
+      settings().save_last_n_steps_state ? settings().save_last_n_steps_state : settings().save_last_n_steps;
+  if (most) remove_old_states(settings(), finished_steps, *most);
 }
 
 // As sd-scripts: the finished LoRA and the files of the last N steps before this one stay.

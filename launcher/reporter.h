@@ -1,4 +1,4 @@
-// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, previews.
+// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, states, previews.
 #pragma once
 
 #include <deque>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/claim_file.h"
 #include "pipeline/base_model.h"
 #include "report/early_sign_line.h"
 #include "report/event_log.h"
@@ -15,6 +16,7 @@
 #include "report/previews.h"
 #include "report/progress_line.h"
 #include "train/lora_output.h"
+#include "train/run_state.h"
 #include "train/trainer.h"
 
 namespace leco {
@@ -27,31 +29,40 @@ std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> fil
 
 class Reporter {
  public:
-  // `provenance` lacks the digests until they are there. Usage error when the metrics file cannot be written.
-  Reporter(Trainer& trainer, Provenance provenance, std::shared_future<FileDigests> digests);
+  struct Given {
+    Trainer& trainer;
+    Provenance provenance;  // lacks the digests until they are there
+    std::shared_future<FileDigests> digests;
+    const ClaimFile& claim;                // on the output
+    std::optional<int64_t> resumed_steps;  // finished by an earlier start; absent: this is the first
+  };
+  explicit Reporter(Given given);  // usage error when the metrics file cannot be written
 
   void after_step(const StepReport& report);
+  // Writes what is due after `finished_steps` steps: LoRA file, state. With a stop signal a state in any
+  // case.
+  void keep(int64_t finished_steps, int stop_signal);
   void after_previews(const Previews::Drawn& drawn);
   void after_growth(const std::string& path);  // empty: nothing was drawn
-  const std::vector<std::string>& written() const {
-    return written_;
-  }  // LoRA files that are there, and the growth
+  // LoRA files that are there, and the growth.
+  const std::vector<std::string>& written() const { return written_; }
 
  private:
-  const TrainSettings& settings() const { return provenance_.settings; }
+  const TrainSettings& settings() const { return given_.provenance.settings; }
+  void find_step_files();
   void tell_early_sign(int64_t step, const EarlySign& sign);
+  void keep_lora(int64_t finished_steps);
+  void keep_state(int64_t finished_steps);
+  void remove_old_files(int64_t step);
 
-  Trainer& trainer_;
-  Provenance provenance_;
-  std::shared_future<FileDigests> digests_;
+  Given given_;
   MetricsFile metrics_;
   std::optional<EventLog> events_;
   EarlySignJudge judge_;
   ProgressLine progress_;
-  void remove_old_files(int64_t step);
-
   std::vector<std::string> written_;
   std::deque<std::pair<int64_t, std::string>> step_files_;  // of steps before the last
+  bool has_kept_state_ = false;
 };
 
 }  // namespace leco

@@ -76,6 +76,18 @@ void prepare_folder(const std::string& flag, const std::string& path) {
     throw_usage(fmt::format("--{}={}: the folder cannot be written: {}", flag, path, failure.message()));
 }
 
+std::unique_ptr<ClaimFile> claim_output(const TrainSettings& settings) {
+  std::string holder;
+  auto claim = ClaimFile::take(
+      (std::filesystem::path(settings.output_dir) / ("." + settings.output_name + ".owner")).string(),
+      holder);
+  if (!claim)
+    throw_usage(
+        fmt::format("'{}' in '{}' is being written by {}; wait for it, or choose another --output_name",
+                    settings.output_name, settings.output_dir, holder));
+  return claim;
+}
+
 void prepare_output_folder(const TrainSettings& settings) {
   prepare_folder("output_dir", settings.output_dir);
   if (settings.preview.is_on()) prepare_folder("output_dir", preview_folder(settings));

@@ -3,10 +3,12 @@
 
 #include <torch/types.h>
 
+#include <memory>
 #include <string>
 
 #include "comm/world.h"
 #include "config/settings.h"
+#include "io/claim_file.h"
 #include "launcher/flag_table.h"
 
 namespace leco {
@@ -28,5 +30,8 @@ log::Console console_of(const TrainSettings& settings);
 
 // Writes a file of flags (--output_config). Usage error when there is such a file already.
 void write_config(const ConfigOutput& output);
+// Nobody else may write this output name while the claim lives. Usage error that names who does. One rank
+// calls it.
+std::unique_ptr<ClaimFile> claim_output(const TrainSettings& settings);
 
 }  // namespace leco

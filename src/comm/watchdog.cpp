@@ -25,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
+constexpr auto kUsualWait = std::chrono::milliseconds(300);  // mpirun kills one second after its SIGTERM
 
 std::atomic<seconds> limit_of_program{kDefaultLimit};
 std::atomic<bool> report_requested{false};
@@ -64,14 +65,22 @@ class Watchdog {
   void run(std::stop_token stop) {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, stop, kPoll, [&] { return stop.stop_requested(); })) {
-      if (report_requested.exchange(false) && !waits_.empty()) {
-        log::warning(fmt::format("rank {}: a signal came after {:.1f} s of waiting in {}", job_rank(),
-                                 waited(waits_.back()), operations()));
-      }
+      report_long_waits();
       for (const auto& wait : waits_) {
         if (wait.limit != kNoLimit && waited(wait) > wait.limit.count()) give_up(wait);
       }
     }
+  }
+
+  // A wait that goes on after a signal: that of a rank that stops in order is over soon.
+  void report_long_waits() {
+    if (report_requested.exchange(false)) report_at_ = Clock::now() + kUsualWait;
+    if (!report_at_ || Clock::now() < *report_at_) return;
+    const bool is_long = !waits_.empty() && waits_.back().start < *report_at_ - kUsualWait;
+    report_at_.reset();
+    if (!is_long) return;
+    log::warning(fmt::format("rank {}: a signal came after {:.1f} s of waiting in {}", job_rank(),
+                             waited(waits_.back()), operations()));
   }
 
   [[noreturn]] void give_up(const Watch::Wait& wait) const noexcept {
@@ -94,6 +103,7 @@ class Watchdog {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::list<Watch::Wait> waits_;
+  std::optional<Clock::time_point> report_at_;
   std::jthread thread_;  // last, so that it ends before what it reads
 };
 

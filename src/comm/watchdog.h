@@ -38,8 +38,8 @@ class Watch {
   std::list<Wait>::iterator wait_;
 };
 
-// For a handler of SIGTERM: makes the watchdog log, within a tenth of a second, what this rank waits for, if
-// it waits. mpirun sends SIGTERM to the others when a rank was killed, so this names the operation that the
+// For a handler of SIGTERM: makes the watchdog log what this rank waits for, if it still waits a moment
+// later. mpirun sends SIGTERM to the others when a rank was killed, so this names the operation that the
 // lost rank left. Async-signal-safe.
 void report_waits() noexcept;
 

@@ -214,14 +214,18 @@ ClaimFile::ClaimFile(std::string path, int descriptor)
     : path_(std::move(path)), heart_(std::make_unique<Heart>(descriptor)) {}
 
 ClaimFile::~ClaimFile() {
-  if (!is_lost()) unlink(path_.c_str());
+  if (look() == There::kOurs) unlink(path_.c_str());
 }
 
 bool ClaimFile::is_lost() const {
+  return look() == There::kAnothers;
+}
+
+ClaimFile::There ClaimFile::look() const {
   struct stat ours {
   }, there{};
-  return fstat(heart_->descriptor, &ours) != 0 || stat(path_.c_str(), &there) != 0 ||
-         ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+  if (stat(path_.c_str(), &there) != 0 || fstat(heart_->descriptor, &ours) != 0) return There::kNothing;
+  return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev ? There::kOurs : There::kAnothers;
 }
 
 }  // namespace leco

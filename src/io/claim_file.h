@@ -22,7 +22,7 @@ class ClaimFile {
   ClaimFile(const ClaimFile&) = delete;
   ClaimFile& operator=(const ClaimFile&) = delete;
 
-  // Somebody else has the file, or it was removed: nothing may be written any more.
+  // Somebody else has it: nothing may be written any more.
   bool is_lost() const;
 
   static constexpr int kRefreshSeconds = 10;
@@ -30,6 +30,8 @@ class ClaimFile {
 
  private:
   struct Heart;
+  enum class There { kOurs, kAnothers, kNothing };
+  There look() const;
   ClaimFile(std::string path, int descriptor);
   std::string path_;
   std::unique_ptr<Heart> heart_;

@@ -26,8 +26,11 @@ std::string early_sign_line(int64_t step, const EarlySign& sign) {
       percent(sign.change), sign.cosine, percent(sign.progress));
 }
 
-EarlySignJudge::EarlySignJudge(const TrainSettings& settings)
-    : settings_(settings), judged_from_(std::max(settings.max_train_steps / 10, settings.warmup_steps())) {}
+EarlySignJudge::EarlySignJudge(const TrainSettings& settings, int64_t finished_steps)
+    : settings_(settings), judged_from_(std::max(settings.max_train_steps / 10, settings.warmup_steps())) {
+  const int64_t every = settings.early_sign_every;
+  if (every > 0) judged_ = finished_steps / every * every >= std::max<int64_t>(judged_from_, every);
+}
 
 std::string EarlySignJudge::judge(int64_t step, const EarlySign& sign) {
   if (judged_ || step < judged_from_) return {};

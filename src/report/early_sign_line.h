@@ -16,7 +16,8 @@ std::string early_sign_line(int64_t step, const EarlySign& sign);
 // then gone less than a hundredth of the way will not be seen in pictures.
 class EarlySignJudge {
  public:
-  explicit EarlySignJudge(const TrainSettings& settings);
+  // `finished_steps`: by an earlier start, which has judged what fell into them.
+  explicit EarlySignJudge(const TrainSettings& settings, int64_t finished_steps = 0);
 
   // What to change; empty where all is well, and always after the first judgement.
   std::string judge(int64_t step, const EarlySign& sign);

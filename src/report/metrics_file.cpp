@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "io/atomic_file.h"
 
 namespace leco {
 
@@ -34,7 +36,28 @@ std::string metrics_line(const StepReport& report) {
   return line.dump();
 }
 
-MetricsFile::MetricsFile(const std::string& path) : path_(path), out_(path, std::ios::trunc) {
+namespace {
+
+// Of what a stopped run left, which may end within a line.
+std::string lines_of_steps(const std::string& path, int64_t finished_steps) {
+  std::string kept;
+  int64_t steps = 0;
+  std::ifstream in(path);
+  for (std::string line; steps < finished_steps && std::getline(in, line); ++steps) {
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || json.value("step", int64_t{0}) != steps + 1) break;
+    kept += line + "\n";
+  }
+  if (steps < finished_steps)
+    log::warning(fmt::format("'{}' has {} of the {} steps that are done", path, steps, finished_steps));
+  return kept;
+}
+
+}  // namespace
+
+MetricsFile::MetricsFile(const std::string& path, int64_t finished_steps) : path_(path) {
+  write_file_atomically(path, lines_of_steps(path, finished_steps));
+  out_.open(path, std::ios::app);
   if (!out_) throw_usage(fmt::format("cannot write '{}': {}", path, std::strerror(errno)));
 }
 

@@ -16,7 +16,9 @@ std::string metrics_line(const StepReport& report);
 
 class MetricsFile {
  public:
-  explicit MetricsFile(const std::string& path);  // starts anew; usage error when it cannot be written
+  // Keeps the lines of the first `finished_steps` steps, which a run that goes on has done before, and drops
+  // what it is about to do again; 0 starts anew. Usage error when it cannot be written.
+  explicit MetricsFile(const std::string& path, int64_t finished_steps = 0);
   void write(const StepReport& report);  // at once on the disk's side, so that a killed run keeps its lines
 
  private:

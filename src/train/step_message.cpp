@@ -27,7 +27,7 @@ const char* phase_name(Phase phase) {
 }
 
 void StepMessage::share(Communicator& comm, torch::Device device) {
-  std::vector<double> values = {greatest_gradient, overflowed ? 1.0 : 0.0, faulty_rank};
+  std::vector<double> values = {greatest_gradient, overflowed ? 1.0 : 0.0, faulty_rank, stop_signal};
   values.insert(values.end(), seconds.begin(), seconds.end());
   values.insert(values.end(), losses.begin(), losses.end());
   Tensor message = at::tensor(values, torch::kFloat64).to(device);
@@ -37,6 +37,7 @@ void StepMessage::share(Communicator& comm, torch::Device device) {
   greatest_gradient = *agreed++;
   overflowed = *agreed++ != 0;
   faulty_rank = *agreed++;
+  stop_signal = *agreed++;
   for (double& phase : seconds) phase = *agreed++;
   for (double& loss : losses) loss = *agreed++;
   if (faulty_rank >= 0) fault = text_of(static_cast<int>(faulty_rank), fault, comm, device);

@@ -24,6 +24,7 @@ struct StepMessage {
   bool overflowed = false;       // a scaled gradient was not finite: float16, not a fault
   double faulty_rank = -1;       // the highest rank that met a non-finite number; −1: none
   std::string fault;             // what this rank met; once shared, what faulty_rank met
+  double stop_signal = 0;        // the signal that asks this rank, or some rank, to stop; 0: none
   PhaseSeconds seconds{};        // of the slowest rank
   std::vector<double> losses;    // of each item, weight included
 

@@ -67,6 +67,7 @@ StepReport Trainer::step(int64_t step) {
   DeviceClock clock(given_.unet.placement().device, message.seconds);
   for (const int64_t index : plan.shares[given_.comm.rank()])
     train_on(plan.packs[index], message, merge, clock);
+  message.stop_signal = given_.stop_signal();
   clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
   stop_on_fault(message, step);
 
@@ -88,6 +89,7 @@ StepReport Trainer::step(int64_t step) {
   report.loss_scale = loss_scale_.value();
   report.early_sign = shared(early_sign_, given_.comm, given_.unet.placement().device);
   report.seconds = message.seconds;
+  report.stop_signal = static_cast<int>(message.stop_signal);
   return report;
 }
 

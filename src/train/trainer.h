@@ -1,6 +1,7 @@
 // One training run: steps of N work items, merged over the ranks of one group.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct StepReport {
   PhaseSeconds seconds{};    // of the slowest rank
   std::vector<WorkItem> items;
   std::optional<EarlySign> early_sign = {};  // in every early_sign_every-th step
+  int stop_signal = 0;  // a signal asks some rank to stop: all ranks are told in the same step; 0: none
 };
 
 class Trainer {
@@ -40,6 +42,7 @@ class Trainer {
     LoraNetwork& network;
     Communicator& comm;
     Prediction prediction = Prediction::kEpsilon;
+    std::function<int()> stop_signal = [] { return 0; };  // whether this rank is asked to stop
   };
   explicit Trainer(Given given);
 
@@ -49,11 +52,14 @@ class Trainer {
 
   // While it lives, the network holds the weights that a file or a picture takes.
   KeptWeights kept_weights() { return {*optimizer_, given_.network.weights()}; }
+  LoraNetwork& network() { return given_.network; }
   const LoraNetwork& network() const { return given_.network; }
   Optimizer& optimizer() { return *optimizer_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
 
   // Part of the run's state.
   LossScale& loss_scale() { return loss_scale_; }
+  const LossScale& loss_scale() const { return loss_scale_; }
 
  private:
   void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);

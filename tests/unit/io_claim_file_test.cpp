@@ -106,7 +106,7 @@ TEST_F(ClaimFiles, KnowThatTheyWereTaken) {
   ASSERT_TRUE(claim);
   EXPECT_FALSE(claim->is_lost());
   unlink(path.c_str());
-  EXPECT_TRUE(claim->is_lost());
+  EXPECT_FALSE(claim->is_lost());  // nobody has it
   const auto other = take();
   EXPECT_TRUE(other);
   EXPECT_TRUE(claim->is_lost());

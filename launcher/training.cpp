@@ -1,0 +1,151 @@
+#include "launcher/training.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <optional>
+
+#include "comm/watchdog.h"
+#include "core/log.h"
+#include "launcher/open_model.h"
+#include "launcher/precision.h"
+#include "launcher/run_record.h"
+#include "launcher/stop_signal.h"
+#include "launcher/training_job.h"
+#include "lora/lora_file.h"
+#include "report/settings_table.h"
+#include "train/trainer.h"
+
+namespace leco {
+namespace {
+
+void announce(const TrainingJob& job, const World& world) {
+  log::info("effective settings" + aligned_table(effective_settings(job.settings)));
+  log::info(fmt::format("model: {}, from {}", job.model->description(), job.model->path()));
+  log::info(fmt::format("{} prompt pairs, {} items a step over {} {} on {}", job.pairs.size(),
+                        *job.settings.pairs_per_step, world.size(), world.size() == 1 ? "rank" : "ranks",
+                        describe_device(job.device)));
+  if (*job.settings.pairs_per_step < world.size())
+    log::warning(fmt::format("--pairs_per_step={} is less than the {} ranks: {} of them have nothing to do",
+                             *job.settings.pairs_per_step, world.size(),
+                             world.size() - *job.settings.pairs_per_step));
+  if (job.resumption)
+    log::info(fmt::format("goes on from step {}: {}", job.first_step(), job.resumption->folder));
+}
+
+// Ranks that have less to do wait for the others, so what counts as a hang depends on how long a step takes.
+class StepLimit {
+ public:
+  StepLimit() { restore(); }
+  void after_step() {
+    const auto now = std::chrono::steady_clock::now();
+    longest_ = std::max(longest_, std::chrono::ceil<std::chrono::seconds>(now - start_));
+    restore();
+  }
+  // Around what is no step, and takes its own time.
+  void lift() { set_collective_limit(kLongTime); }
+  void restore() {
+    start_ = std::chrono::steady_clock::now();
+    set_collective_limit(longest_.count() == 0 ? kLongTime : std::max(kDefaultLimit, 10 * longest_));
+  }
+
+ private:
+  static constexpr std::chrono::seconds kLongTime =
+      std::chrono::hours(1);  // nothing is known of the first step
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::seconds longest_{0};
+};
+
+std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, World& world) {
+  if (job.preview_rows.empty()) return std::nullopt;
+  const DrawingModel model{.unet = unet,
+                           .embeddings = job.embeddings,
+                           .prediction = job.model->prediction(),
+                           .zero_terminal_snr = job.settings.zero_terminal_snr};
+  return Previews({.settings = job.settings,
+                   .rows = job.preview_rows,
+                   .model = model,
+                   .vae = job.model->load_vae(job.device, job.settings.preview.vae),
+                   .comm = world.host()});
+}
+
+// A signal that came to any rank so far, on every rank.
+int agreed_stop(World& world) {
+  return static_cast<int>(std::ranges::max(world.host().all_gather(stop_signal())));
+}
+
+// Steps, previews, and what rank 0 keeps of them, until the last step or a stop.
+TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Reporter>& reporter,
+                      std::optional<Previews>& previews, World& world) {
+  StepLimit limit;
+  const auto draw_if_due = [&](int64_t finished_steps) {
+    if (!previews || !previews->is_due(finished_steps)) return;
+    limit.lift();
+    const KeptWeights kept = trainer.kept_weights();
+    const Previews::Drawn drawn = previews->draw(finished_steps);
+    if (reporter) reporter->after_previews(drawn);
+    limit.restore();
+  };
+  TrainingOutcome outcome{.loss = std::numeric_limits<double>::quiet_NaN()};
+  int64_t step = job.first_step();
+  int stop = agreed_stop(world);
+  if (reporter && (stop != 0 || step == job.settings.max_train_steps)) reporter->keep(step, stop);
+  // A stop leaves the pictures of its step to the start that goes on.
+  if (stop == 0) draw_if_due(step);
+  while (stop == 0 && step < job.settings.max_train_steps) {
+    const StepReport report = trainer.step(step);
+    if (reporter) reporter->after_step(report);
+    limit.after_step();
+    step = report.step;
+    outcome.loss = report.loss;
+    outcome.stopped = report.stop_signal != 0 && step < job.settings.max_train_steps;
+    if (outcome.stopped) return outcome;
+    draw_if_due(step);
+  }
+  outcome.stopped = stop != 0 && step < job.settings.max_train_steps;
+  return outcome;
+}
+
+}  // namespace
+
+TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource& files) {
+  const TrainingJob job = prepare_training(parsed, world, files);
+  announce(job, world);
+  const std::unique_ptr<UNet> unet = job.model->load_unet(placement_of(job.settings, job.device));
+  LoraNetwork network(*unet, lora_layers(job.settings, *unet, files), *job.settings.seed);
+  if (!job.settings.network_weights.empty())
+    load_lora(network, files.open_weights(job.settings.network_weights));
+  log::info(
+      fmt::format("LoRA on {} modules, {} weights", network.modules().size(), network.weights().numel()));
+
+  const auto comm = world.communicator_for(job.device);
+  Trainer trainer({.settings = job.settings,
+                   .pairs = job.pairs,
+                   .unet = *unet,
+                   .embeddings = job.embeddings,
+                   .network = network,
+                   .comm = *comm,
+                   .prediction = job.model->prediction(),
+                   .stop_signal = stop_signal});
+  if (job.resumption) load_state(files, job.resumption->folder, job.resumption->record, trainer);
+  std::optional<Reporter> reporter;
+  if (world.rank() == 0) {
+    std::optional<int64_t> resumed_steps;
+    if (job.resumption) resumed_steps = job.first_step();
+    reporter.emplace(Reporter::Given{trainer, job.provenance(), job.digests, *job.claim, resumed_steps});
+  }
+  RunRecord run_record(job.settings, world, job.device);
+  std::optional<Previews> previews = make_previews(job, *unet, world);
+  TrainingOutcome outcome = train(job, trainer, reporter, previews, world);
+  if (reporter) {
+    if (previews && !outcome.stopped) reporter->after_growth(previews->write_growth());
+    outcome.files = reporter->written();
+    run_record.write(outcome.files);
+  }
+  comm->barrier();  // nobody leaves before the files are written
+  return outcome;
+}
+
+}  // namespace leco

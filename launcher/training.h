@@ -1,0 +1,22 @@
+// One training from its settings to its files, on all ranks of a world.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/world.h"
+#include "io/file_source.h"
+#include "launcher/flag_table.h"
+
+namespace leco {
+
+struct TrainingOutcome {
+  bool stopped = false;            // by a signal, with the state saved
+  std::vector<std::string> files;  // on rank 0: LoRA files that are there, and the growth of the previews
+  double loss = 0;                 // of the last step; NaN where no step was left to do
+};
+
+// Collective. Usage errors are thrown on every rank, before anything is written but the output folder.
+TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource& files);
+
+}  // namespace leco

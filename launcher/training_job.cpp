@@ -1,0 +1,120 @@
+#include "launcher/training_job.h"
+
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <utility>
+
+#include "config/prompt_file.h"
+#include "config/sample_prompts.h"
+#include "core/log.h"
+#include "launcher/open_model.h"
+#include "launcher/precision.h"
+#include "launcher/process.h"
+#include "launcher/resolve.h"
+#include "launcher/run_record.h"
+#include "lora/lora_file.h"
+#include "sample/prompt_rows.h"
+#include "train/shared_files.h"
+
+namespace leco {
+namespace {
+
+// Names and shapes of all weights: a file that does not fit is refused in no time.
+void check_weights(const TrainSettings& settings, const BaseModel& model, FileSource& files) {
+  const std::unique_ptr<UNet> outline = model.load_unet({.device = torch::kMeta});
+  LoraNetwork network(*outline, lora_layers(settings, *outline, files), /*seed=*/0);
+  if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
+}
+
+std::vector<std::string> prompts_of(const std::vector<PromptPair>& pairs) {
+  std::vector<std::string> prompts;
+  for (const PromptPair& pair : pairs)
+    prompts.insert(prompts.end(), {pair.target, pair.positive, pair.unconditional, pair.neutral});
+  return prompts;
+}
+
+std::vector<DrawingRow> preview_rows(const TrainSettings& settings, const BaseModel& model,
+                                     FileSource& files) {
+  if (!settings.preview.is_on()) return {};
+  const int64_t side = usual_side(model.family(), model.prediction());
+  const DrawingRow defaults{.height = side,
+                            .width = side,
+                            .scales = {-1, 0, 1},
+                            .seed = *settings.seed,
+                            .sampler = settings.preview.sampler};
+  model.open_vae(settings.preview.vae,
+                 Contents::kOutline);  // whether there is one is known before it is needed
+  return rows_of(load_sample_prompts(settings.preview.prompts, reader_of(files)), defaults);
+}
+
+std::shared_future<FileDigests> digests_of(const TrainSettings& settings, const BaseModel& model) {
+  std::vector<WeightFile> files = model.weight_files();
+  if (!settings.network_weights.empty()) files.push_back({"network_weights", settings.network_weights});
+  return digest_in_background(std::move(files));
+}
+
+// Rank 0 makes the folder, takes the output's name, and, where the run goes on, finds out whether it is the
+// same.
+void take_output(TrainingJob& job, World& world, FileSource& files, std::vector<std::string>& notices) {
+  do_on_reader(world.host(), [&] {
+    prepare_output_folder(job.settings);
+    job.claim = claim_output(job.settings);
+    remove_leftovers(job.settings);
+    return std::string();
+  });
+  job.resumption = find_resumption(job.settings, world, files, notices);
+  if (job.resumption) take_fixed_settings(job.settings, job.resumption->record);
+  resolve(job.settings, world, job.device);
+  do_on_reader(world.host(), [&] {
+    job.digests = digests_of(job.settings, *job.model);
+    if (!job.resumption) return std::string();
+    Provenance provenance = job.provenance();
+    provenance.model_files = job.digests.get();
+    check_same_run(*job.resumption, record_of(provenance, 0), job.settings);
+    return std::string();
+  });
+}
+
+void encode(TrainingJob& job) {
+  std::vector<std::string> prompts = prompts_of(job.pairs);
+  for (std::string& prompt : prompts_of(job.preview_rows)) prompts.push_back(std::move(prompt));
+  job.embeddings =
+      encode_prompts(job.model->open_text_encoders(), text_settings(job.settings, job.model->family()),
+                     prompts, job.device);
+}
+
+}  // namespace
+
+Provenance TrainingJob::provenance() const {
+  return {.settings = settings,
+          .pairs = pairs,
+          .effective = result_settings(settings),
+          .family = model->family(),
+          .prediction = model->prediction(),
+          .device = describe_device(device)};
+}
+
+TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource& files) {
+  PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
+  TrainingJob job{.settings = parsed.settings,
+                  .pairs = std::move(prompts.pairs),
+                  .model = open_model(parsed.settings, files),
+                  .device = device_of_rank(parsed.settings.device, world)};
+  job.settings.zero_terminal_snr |= job.model->zero_terminal_snr();
+  check_weights(job.settings, *job.model, files);
+  // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
+  c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
+  std::vector<std::string> resume_notices;
+  take_output(job, world, files, resume_notices);
+  make_deterministic(static_cast<int>(*job.settings.threads));
+  if (!job.settings.deterministic) allow_nondeterministic();
+  job.preview_rows = preview_rows(job.settings, *job.model, files);
+  encode(job);
+  for (const auto& notices :
+       {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
+        precision_notices(job.settings, job.device), resume_notices})
+    for (const std::string& notice : notices) log::warning(notice);
+  return job;
+}
+
+}  // namespace leco

@@ -1,0 +1,207 @@
+"""A run that was stopped, however it was, goes on to the very bytes of one that was not.
+
+usage: resume_test.py MPIEXEC LECO
+"""
+import os
+import pathlib
+import signal
+import time
+
+from leco_runs import Going, LecoTest, Run, main
+
+STOPPED = 85
+STEPS = 6
+FOREVER = 10**6
+
+
+def contents(folder):
+    """Relative path → bytes of a folder's files."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(pathlib.Path(folder).rglob("*")) if path.is_file()}
+
+
+class ResumeTest(LecoTest):
+    FLAGS = {"max_train_steps": STEPS, "save_state_on_train_end": True, "max_denoising_steps": 3, "pairs_per_step": 2}
+
+    def run_steps(self, output, ranks=None, **flags):
+        run = Run(self.arguments(output, **{**self.FLAGS, **flags}), ranks)
+        self.assertEqual(run.status, 0, run.err)
+        return run
+
+    def outcome(self, output):
+        """All that must be equal: the LoRA, the state, and the metrics but for their seconds."""
+        folder = self.folder / output
+        return (folder / "x.safetensors").read_bytes(), contents(folder / "x-state"), self.metrics(output)
+
+    def undisturbed(self, name, **flags):
+        self.run_steps(name, **flags)
+        return self.outcome(name)
+
+    def check_equal(self, output, expected):
+        lora, state, metrics = self.outcome(output)
+        self.assertEqual(metrics, expected[2])
+        self.assertEqual(sorted(state), sorted(expected[1]))
+        for name, bytes in state.items():
+            self.assertEqual(bytes, expected[1][name], name)
+        self.assertEqual(lora, expected[0])
+
+    def half(self, output, steps=3, ranks=None, **flags):
+        """A run whose first steps are done and kept, as one that was given fewer."""
+        self.run_steps(output, ranks, max_train_steps=steps, **flags)
+
+    def refuse(self, text, **flags):
+        run = Run(self.arguments("out", **{**self.FLAGS, "resume": "auto", **flags}))
+        self.assertEqual((run.status, len(run.errors())), (2, 1), run.err)
+        self.assertIn(text, run.errors()[0])
+
+    def start(self, output, ranks=None, **flags):
+        flags = {**self.FLAGS, "max_train_steps": FOREVER, **flags}
+        job = Going(self.folder, self.arguments(output, **flags), ranks)
+        self.addCleanup(job.stop)
+        job.wait_for(lambda: len(self.lines(output)) >= 2)
+        return job
+
+    def lines(self, output):
+        path = self.folder / output / "x.metrics.jsonl"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def test_steps_then_resume_then_steps_are_all_steps_also_on_other_ranks(self):
+        expected = self.undisturbed("whole")
+        for first, then in ((None, None), (2, None), (None, 3)):
+            output = f"half_{first}_{then}"
+            self.half(output, ranks=first)
+            run = self.run_steps(output, ranks=then, resume="auto")
+            self.assertIn("goes on from step 3", run.err)
+            self.check_equal(output, expected)
+
+    def test_every_kind_of_optimizer_goes_on(self):
+        for optimizer in ("AdamW8bit", "Adafactor", "Prodigy", "DAdaptLion", "AdamWScheduleFree", "SGDNesterov"):
+            with self.subTest(optimizer):
+                flags = {"optimizer_type": optimizer, "learning_rate": None if optimizer == "Adafactor" else 1e-3}
+                expected = self.undisturbed(f"whole_{optimizer}", **flags)
+                self.half(f"half_{optimizer}", **flags)
+                self.run_steps(f"half_{optimizer}", resume="auto", **flags)
+                self.check_equal(f"half_{optimizer}", expected)
+
+    def test_what_the_first_start_fixed_holds_without_being_said_again(self):
+        self.run_steps("whole", ranks=2, pairs_per_step=None)
+        expected = self.outcome("whole")
+        self.half("half", ranks=2, pairs_per_step=None)
+        self.run_steps("half", ranks=1, resume="auto", pairs_per_step=None, seed=None)
+        self.check_equal("half", expected)
+
+    def test_a_signal_at_any_rank_ends_with_a_state_and_status_85(self):
+        for number, ranks, to in ((signal.SIGTERM, None, None), (signal.SIGINT, None, None), (signal.SIGUSR1, None, None),
+                                  (signal.SIGTERM, 2, 1), (signal.SIGUSR1, 3, "mpirun")):
+            with self.subTest(signal=number, ranks=ranks, to=to):
+                output = f"out_{number}_{ranks}"
+                job = self.start(output, ranks)
+                os.kill(job.job.pid if to in (None, "mpirun") else job.ranks()[to], number)
+                status, seconds = job.finish()
+                self.assertEqual(status, STOPPED, job.err())
+                self.assertLess(seconds, 20)
+                self.assertIn(f"stopped by {number.name}", job.err())
+                steps = len(self.lines(output))
+                state = self.folder / output / f"x-step{steps:08}-state"
+                self.assertTrue((state / "DONE").exists(), list((self.folder / output).iterdir()))
+                self.run_steps(output, resume="auto", max_train_steps=steps + 1)
+                expected = self.undisturbed(f"whole_{output}", max_train_steps=steps + 1)
+                self.check_equal(output, expected)
+
+    def test_several_signals_and_a_continue_are_one_stop(self):
+        job = self.start("out")
+        for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGCONT, signal.SIGUSR1, signal.SIGTERM):
+            job.job.send_signal(number)
+        self.assertEqual(job.finish()[0], STOPPED, job.err())
+
+    def test_a_signal_while_loading_is_kept_until_there_is_something_to_save(self):
+        job = Going(self.folder, self.arguments("out", **{**self.FLAGS, "max_train_steps": FOREVER}), ranks=2)
+        self.addCleanup(job.stop)
+        job.wait_for(lambda: "effective settings" in job.err() or "warning" in job.err())
+        os.kill(job.ranks()[1], signal.SIGUSR1)
+        self.assertEqual(job.finish()[0], STOPPED, job.err())
+        self.assertEqual(len(list((self.folder / "out").glob("x-step*-state/DONE"))), 1)
+
+    def test_kill_minus_nine_at_any_time_and_auto_end_in_the_same_bytes(self):
+        expected = self.undisturbed("whole", save_every_n_steps=1)
+        for delay in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
+            output = f"out_{delay}"
+            job = Going(self.folder, self.arguments(output, **{**self.FLAGS, "save_state": True, "save_every_n_steps": 1}))
+            self.addCleanup(job.stop)
+            try:
+                job.wait_for(lambda: len(self.lines(output)) >= 1)
+                time.sleep(delay)
+            except AssertionError:
+                pass  # it was faster
+            job.job.send_signal(signal.SIGKILL)
+            job.finish()
+            self.run_steps(output, resume="auto", save_state=True, save_every_n_steps=1)
+            self.check_equal(output, expected)
+            left = [path.name for path in (self.folder / output).iterdir() if ".tmp-" in path.name or "owner" in path.name]
+            self.assertEqual(left, [])
+
+    def test_a_damaged_state_is_passed_over(self):
+        self.half("out", steps=4, save_state=True, save_every_n_steps=2)
+        (self.folder / "out" / "x-state").rename(self.folder / "out" / "x-step00000004-state")
+        weights = self.folder / "out" / "x-step00000004-state" / "lora.safetensors"
+        data = bytearray(weights.read_bytes())
+        data[-1] ^= 1
+        weights.write_bytes(data)
+        run = self.run_steps("out", resume="auto")
+        self.assertIn("x-step00000004-state' is damaged and passed over: lora.safetensors has another checksum", run.err)
+        self.assertIn("goes on from step 2", run.err)
+        self.check_equal("out", self.undisturbed("whole"))
+        self.refuse("the state is not complete: lora.safetensors has another checksum",
+                    resume=self.folder / "out" / "x-step00000004-state")
+
+    def test_without_a_state_auto_starts_anew_and_says_so(self):
+        run = self.run_steps("out", resume="auto")
+        self.assertIn("no complete state of 'x'", run.err)
+        self.check_equal("out", self.undisturbed("whole"))
+
+    def test_at_the_last_step_the_missing_file_is_written(self):
+        self.run_steps("out")
+        expected = self.outcome("out")
+        (self.folder / "out" / "x.safetensors").unlink()
+        run = self.run_steps("out", resume="auto")
+        self.assertEqual(run.out.split(), [str(self.folder / "out" / "x.safetensors")])
+        self.check_equal("out", expected)
+
+    def test_other_settings_are_refused_and_listed(self):
+        self.half("out")
+        before = contents(self.folder / "out")
+        self.refuse("network_alpha: 4, now 2; learning_rate: 0.001, now 0.002", network_alpha=2, learning_rate=2e-3)
+        self.refuse("seed: 1, now 2", seed=2)
+        self.refuse("pairs_per_step: 2, now 4", pairs_per_step=4)
+        self.refuse("the prompts", prompts_file=self.write("other.toml", self.prompts.read_text().replace("big", "small")))
+        self.refuse("is of step 3, beyond --max_train_steps=2", max_train_steps=2)
+        self.refuse("there is no such folder", resume=self.folder / "nowhere")
+        self.assertEqual(contents(self.folder / "out"), before)
+
+    def test_more_steps_need_a_schedule_that_does_not_depend_on_them(self):
+        self.half("out", lr_scheduler="cosine")
+        self.refuse("max_train_steps: 3, now 6 (the steps that are done would have had other learning rates)", lr_scheduler="cosine")
+
+    def test_what_does_not_change_the_result_may_change(self):
+        self.half("out")
+        self.run_steps("out", resume="auto", save_precision="fp16", save_every_n_steps=2, training_comment="again")
+        self.assertEqual(self.metrics("out"), self.undisturbed("whole")[2])
+
+    def test_two_starts_on_one_output_are_refused_and_a_dead_one_is_taken_over(self):
+        job = self.start("out")
+        run = Run(self.arguments("out", **self.FLAGS))
+        self.assertEqual((run.status, len(run.errors())), (2, 1), run.err)
+        self.assertIn(f"process {job.job.pid} on ", run.errors()[0])
+        Run(self.arguments("out", **{**self.FLAGS, "output_name": "y"}))  # another name, another output
+        job.job.send_signal(signal.SIGKILL)
+        job.finish()
+        self.run_steps("out")
+        self.assertEqual([path.name for path in (self.folder / "out").iterdir() if "owner" in path.name], [])
+
+    def test_old_states_are_removed_when_a_newer_one_is_there(self):
+        self.run_steps("out", save_state=True, save_every_n_steps=1, save_last_n_steps_state=2)
+        self.assertEqual(sorted(path.name for path in (self.folder / "out").glob("*-state")),
+                         ["x-state", *(f"x-step0000000{step}-state" for step in (4, 5))])
+
+
+if __name__ == "__main__":
+    main()
