@@ -12,6 +12,7 @@
 namespace leco {
 
 ExitStatus train_command(World& world, std::span<const std::string> arguments) {
+  catch_stop_signals();
   const auto files = share_files(world.host());
   const ParsedTrain parsed = parse_train_flags(arguments, reader_of(*files));
   if (parsed.help) {
@@ -24,7 +25,6 @@ ExitStatus train_command(World& world, std::span<const std::string> arguments) {
     return ExitStatus::kDone;
   }
   log::configure(console_of(parsed.settings));
-  catch_stop_signals();
   const TrainingOutcome outcome = run_training(parsed, world, *files);
   for (const std::string& path : outcome.files) std::puts(path.c_str());
   return outcome.stopped ? ExitStatus::kStopped : ExitStatus::kDone;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <optional>
 
 #include "comm/watchdog.h"
@@ -88,7 +87,7 @@ TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Re
     if (reporter) reporter->after_previews(drawn);
     limit.restore();
   };
-  TrainingOutcome outcome{.loss = std::numeric_limits<double>::quiet_NaN()};
+  TrainingOutcome outcome;
   int64_t step = job.first_step();
   int stop = agreed_stop(world);
   if (reporter && (stop != 0 || step == job.settings.max_train_steps)) reporter->keep(step, stop);

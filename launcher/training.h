@@ -1,6 +1,7 @@
 // One training from its settings to its files, on all ranks of a world.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace leco {
 struct TrainingOutcome {
   bool stopped = false;            // by a signal, with the state saved
   std::vector<std::string> files;  // on rank 0: LoRA files that are there, and the growth of the previews
-  double loss = 0;                 // of the last step; NaN where no step was left to do
+  double loss = std::numeric_limits<double>::quiet_NaN();  // of the last step; NaN where none was left to do
 };
 
 // Collective. Usage errors are thrown on every rank, before anything is written but the output folder.

@@ -47,10 +47,12 @@ std::vector<DrawingRow> preview_rows(const TrainSettings& settings, const BaseMo
   return rows_of(load_sample_prompts(settings.preview.prompts, reader_of(files)), defaults);
 }
 
-std::shared_future<FileDigests> digests_of(const TrainSettings& settings, const BaseModel& model) {
-  std::vector<WeightFile> files = model.weight_files();
-  if (!settings.network_weights.empty()) files.push_back({"network_weights", settings.network_weights});
-  return digest_in_background(std::move(files));
+// Collective, since the model asks which files there are.
+std::vector<WeightFile> weight_files_of(const TrainingJob& job) {
+  std::vector<WeightFile> files = job.model->weight_files();
+  if (!job.settings.network_weights.empty())
+    files.push_back({"network_weights", job.settings.network_weights});
+  return files;
 }
 
 // Rank 0 makes the folder, takes the output's name, and, where the run goes on, finds out whether it is the
@@ -65,8 +67,9 @@ void take_output(TrainingJob& job, World& world, FileSource& files, std::vector<
   job.resumption = find_resumption(job.settings, world, files, notices);
   if (job.resumption) take_fixed_settings(job.settings, job.resumption->record);
   resolve(job.settings, world, job.device);
+  std::vector<WeightFile> weight_files = weight_files_of(job);
   do_on_reader(world.host(), [&] {
-    job.digests = digests_of(job.settings, *job.model);
+    job.digests = digest_in_background(std::move(weight_files));
     if (!job.resumption) return std::string();
     Provenance provenance = job.provenance();
     provenance.model_files = job.digests.get();
