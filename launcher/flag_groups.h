@@ -30,15 +30,10 @@ class FlagGroup {
     works(std::move(name), std::move(form), std::move(help));
     table_.back().determines_result = false;
   }
-  // `instead` ends the sentence "<flag> is not in this version; …".
-  void later(std::string name, Form form, std::string help, std::string instead) {
-    works(std::move(name), std::move(form), std::move(help));
-    table_.back().status = FlagStatus::kLater;
-    table_.back().reason = std::move(instead);
-  }
   void no_effect(std::string name, Form form, std::string reason) {
-    later(std::move(name), std::move(form), "", std::move(reason));
+    works(std::move(name), std::move(form), "");
     table_.back().status = FlagStatus::kNoEffect;
+    table_.back().reason = std::move(reason);
   }
   void refused(std::string name, Form form, std::string reason) {
     no_effect(std::move(name), std::move(form), std::move(reason));

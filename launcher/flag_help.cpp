@@ -20,16 +20,12 @@ std::string_view status_text(FlagStatus status) {
       return "no effect";
     case FlagStatus::kRefused:
       return "refused";
-    case FlagStatus::kLater:
-      return "not in this version";
   }
   return "";
 }
 
 std::string meaning(const Flag& flag) {
-  if (flag.help.empty()) return flag.reason;
-  if (flag.form.later.empty()) return flag.help;
-  return fmt::format("{} (not in this version: {})", flag.help, fmt::join(flag.form.later, ", "));
+  return flag.help.empty() ? flag.reason : flag.help;
 }
 
 // Of UTF-8 text, in characters.
@@ -81,7 +77,7 @@ std::string without_use(std::span<const Flag> table, FlagStatus status, const st
   std::vector<std::pair<std::string, std::string>> paragraphs;  // reason, flags
   for (const Flag& flag : table) {
     if (flag.status != status) continue;
-    const std::string reason = meaning(flag) + (status == FlagStatus::kLater ? "; " + flag.reason : "");
+    const std::string reason = meaning(flag);
     const auto known = std::ranges::find(paragraphs, reason, &std::pair<std::string, std::string>::first);
     if (known == paragraphs.end())
       paragraphs.emplace_back(reason, heading(flag));
@@ -113,7 +109,7 @@ std::string flags_as_help(std::span<const Flag> table) {
     if (flag.group != group) out += fmt::format("\n{}:\n", group = flag.group);
     out += wrapped(heading(flag), 2, 6) + wrapped(meaning(flag), 6, 6);
   }
-  return out + without_use(table, FlagStatus::kLater, "Not in this version") +
+  return out +
          without_use(table, FlagStatus::kNoEffect, "Taken without effect, each with a line that says why") +
          without_use(table, FlagStatus::kRefused, "Refused: they cannot mean anything here");
 }

@@ -75,15 +75,10 @@ std::string apply(const Flag& flag, const Given& given) {
   if (asks_for_nothing(flag, given)) return "";
   Given shown = given;
   if (flag.is_secret) shown.words = {"…"};
-  switch (flag.status) {
-    case FlagStatus::kRefused:
-      throw_usage(fmt::format("{} is refused: {}", shown.text(), flag.reason));
-    case FlagStatus::kLater:
-      throw_usage(fmt::format("{} is not in this version; {}", shown.text(), flag.reason));
-    default:
-      flag.form.set(given);
-      return fmt::format("{} has no effect here: {}", shown.text(), flag.reason);
-  }
+  if (flag.status == FlagStatus::kRefused)
+    throw_usage(fmt::format("{} is refused: {}", shown.text(), flag.reason));
+  flag.form.set(given);
+  return fmt::format("{} has no effect here: {}", shown.text(), flag.reason);
 }
 
 }  // namespace

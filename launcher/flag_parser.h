@@ -22,7 +22,6 @@ enum class FlagStatus {
   kWorks,
   kNoEffect,  // accepted; one line says why it changes nothing here
   kRefused,   // cannot mean anything here: an error with the reason and what to do instead
-  kLater,     // an error: this version does not have it yet
 };
 
 // One flag as the user gave it.
@@ -47,7 +46,6 @@ struct Form {
   ValueKind kind = ValueKind::kText;
   std::string metavar;               // "N", "FILE", "no|fp16|bf16"; empty for a switch
   std::vector<std::string> choices;  // the words it takes; empty where others are taken as well
-  std::vector<std::string> later;    // words that only a later version takes
   // Checks the words and stores the value. Throws a usage error, or returns a line to show the user (mostly
   // empty).
   std::function<std::string(const Given&)> set;

@@ -252,9 +252,9 @@ std::string flags_markdown() {
          "\n"
          "Status: *works*; *no effect*: accepted, and one line says why it changes nothing; *refused*: an "
          "error with the\n"
-         "reason; *not in this version*: an error that says so. Flags of the last three kinds pass without a "
-         "word when\n"
-         "they are given their default, since that asks for nothing.\n" +
+         "reason. Flags of the last two kinds pass without a word when they are given their default, since "
+         "that "
+         "asks for nothing.\n" +
          flags_as_markdown(listed_train_flags()) + flags_of("leco sample", listed_sample_flags()) +
          flags_of("leco evaluate", listed_evaluate_flags());
 }

@@ -65,7 +65,7 @@ void add_model_flags(TrainSettings& settings, std::vector<Flag>& table) {
   add_leco_flags(settings, table);
 
   FlagGroup group(table, "LoRA");
-  group.works("network_module", only_form(ValueKind::kText, "networks.lora", {}),
+  group.works("network_module", only_form(ValueKind::kText, "networks.lora"),
               "the kind of network; LoRA is the only one");
   group.works("network_dim", integer_form(settings.network_dim, {1, kWidestLayer}),
               "the rank; 4 to 16 is usual, higher means more freedom and a larger file");

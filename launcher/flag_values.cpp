@@ -135,28 +135,17 @@ Form text_form(std::string& target, std::string metavar) {
   return form;
 }
 
-Form word_form(ValueKind kind, std::vector<std::string> works, std::vector<std::string> later, Case letters,
+Form word_form(ValueKind kind, std::vector<std::string> words,
                std::pair<std::function<void(size_t)>, std::function<size_t()>> access) {
-  Form form = with_kind(kind, fmt::format("{}", fmt::join(works, "|")));
-  form.choices = works;
-  form.later = later;
-  const auto index_in = [letters](const std::vector<std::string>& words, const std::string& word) {
-    const auto same = [&](const std::string& other) {
-      return letters == Case::kIgnored ? lower(other) == lower(word) : other == word;
-    };
-    return static_cast<size_t>(std::ranges::find_if(words, same) - words.begin());
-  };
+  Form form = with_kind(kind, fmt::format("{}", fmt::join(words, "|")));
+  form.choices = words;
   form.set = [=, store = access.first](const Given& given) {
-    const size_t index = index_in(works, given.word());
-    if (index < works.size()) {
+    const auto index = static_cast<size_t>(std::ranges::find(words, given.word()) - words.begin());
+    if (index < words.size()) {
       store(index);
       return std::string();
     }
-    if (index_in(later, given.word()) < later.size()) {
-      throw_usage(fmt::format("{} is not in this version; {} {}", given.text(), fmt::join(works, " and "),
-                              works.size() == 1 ? "is" : "are"));
-    }
-    refuse_value(given, fmt::format("{}{}", works.size() == 1 ? "" : "one of ", fmt::join(works, ", ")));
+    refuse_value(given, fmt::format("{}{}", words.size() == 1 ? "" : "one of ", fmt::join(words, ", ")));
   };
   form.show = [works, load = access.second] { return works.at(load()); };
   return form;
@@ -169,12 +158,11 @@ Form integer_choice_form(int64_t& target, std::vector<int64_t> values) {
   auto load = [&target, values] {
     return static_cast<size_t>(std::ranges::find(values, target) - values.begin());
   };
-  return word_form(ValueKind::kInteger, std::move(words), {}, Case::kMatters, {store, load});
+  return word_form(ValueKind::kInteger, std::move(words), {store, load});
 }
 
-Form only_form(ValueKind kind, std::string value, std::vector<std::string> later, Case letters) {
-  return word_form(kind, {std::move(value)}, std::move(later), letters,
-                   {[](size_t) {}, [] { return size_t{0}; }});
+Form only_form(ValueKind kind, std::string value) {
+  return word_form(kind, {std::move(value)}, {[](size_t) {}, [] { return size_t{0}; }});
 }
 
 Form always_on_form(std::string why_always) {

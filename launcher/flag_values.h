@@ -35,15 +35,13 @@ Form number_form(std::optional<double>& target, NumberRange range, std::string u
 Form seed_form(std::optional<uint64_t>& target);           // 0 … 2⁶⁴ − 1
 Form text_form(std::string& target, std::string metavar);  // valid UTF-8, since files and metadata carry it
 
-// One of some words. `later` are words that a later version takes.
-enum class Case { kMatters, kIgnored };
-Form word_form(ValueKind kind, std::vector<std::string> works, std::vector<std::string> later, Case letters,
+// One of some words, by its place among them.
+Form word_form(ValueKind kind, std::vector<std::string> words,
                std::pair<std::function<void(size_t)>, std::function<size_t()>> access);
 
 // A word for each value of an enumeration.
 template <typename Enumeration>
-Form choice_form(Enumeration& target, const std::vector<std::pair<std::string, Enumeration>>& words,
-                 std::vector<std::string> later = {}) {
+Form choice_form(Enumeration& target, const std::vector<std::pair<std::string, Enumeration>>& words) {
   std::vector<std::string> names;
   std::vector<Enumeration> values;
   for (const auto& [name, value] : words) {
@@ -54,15 +52,14 @@ Form choice_form(Enumeration& target, const std::vector<std::pair<std::string, E
   auto load = [&target, values] {
     return static_cast<size_t>(std::ranges::find(values, target) - values.begin());
   };
-  return word_form(ValueKind::kText, std::move(names), std::move(later), Case::kMatters, {store, load});
+  return word_form(ValueKind::kText, std::move(names), {store, load});
 }
 
 // One of some whole numbers.
 Form integer_choice_form(int64_t& target, std::vector<int64_t> values);
 
 // Nothing to store: this version takes one value only.
-Form only_form(ValueKind kind, std::string value, std::vector<std::string> later,
-               Case letters = Case::kMatters);
+Form only_form(ValueKind kind, std::string value);
 
 // A switch that is on in any case; switched off, it shows `why_always`.
 Form always_on_form(std::string why_always);
