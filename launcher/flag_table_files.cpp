@@ -27,9 +27,9 @@ void add_state_flags(TrainSettings& settings, std::vector<Flag>& table) {
       "with every LoRA file also saves a state, from which --resume goes on; a signal always does");
   group.works_aside("save_state_on_train_end", switch_form(settings.save_state_on_train_end),
                     "also saves a state at the end");
-  group.works_aside("save_last_n_steps_state",
-                    integer_form(settings.save_last_n_steps_state, {1}, "save_last_n_steps"),
-                    "states older than N steps are removed when a newer one is there");
+  group.works_aside("save_last_n_steps_state", interval_form(settings.save_last_n_steps_state),
+                    "states older than N steps are removed when a newer one is there; where it is off, "
+                    "save_last_n_steps says so for states too");
   group.works_aside(
       "resume", text_form(settings.resume, "DIR|auto"),
       "goes on from a state's folder; auto takes the newest complete one of this output_name in "

@@ -43,14 +43,6 @@ int64_t integer_in(const Given& given, IntegerRange range) {
   return *value;
 }
 
-std::string lower(std::string_view word) {
-  std::string out(word);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 Form with_kind(ValueKind kind, std::string metavar) {
   Form form;
   form.kind = kind;
@@ -147,7 +139,7 @@ Form word_form(ValueKind kind, std::vector<std::string> words,
     }
     refuse_value(given, fmt::format("{}{}", words.size() == 1 ? "" : "one of ", fmt::join(words, ", ")));
   };
-  form.show = [works, load = access.second] { return works.at(load()); };
+  form.show = [words, load = access.second] { return words.at(load()); };
   return form;
 }
 

@@ -39,7 +39,8 @@ Reporter::Reporter(Given given)
 void Reporter::find_step_files() {
   if (!settings().save_every_n_steps) return;
   const int64_t every = *settings().save_every_n_steps;
-  for (int64_t step = every; step <= *given_.resumed_steps && step < settings().max_train_steps; step += every)
+  for (int64_t step = every; step <= *given_.resumed_steps && step < settings().max_train_steps;
+       step += every)
     if (const std::string path = lora_path(settings(), step); std::filesystem::exists(path)) {
       step_files_.emplace_back(step, path);
       written_.push_back(path);

@@ -1,4 +1,5 @@
-// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, states, previews.
+// Everything rank 0 writes and says while training: metrics, event files, progress, LoRA files, states,
+// previews.
 #pragma once
 
 #include <deque>

@@ -81,9 +81,8 @@ void take_output(TrainingJob& job, World& world, FileSource& files, std::vector<
 void encode(TrainingJob& job) {
   std::vector<std::string> prompts = prompts_of(job.pairs);
   for (std::string& prompt : prompts_of(job.preview_rows)) prompts.push_back(std::move(prompt));
-  job.embeddings =
-      encode_prompts(job.model->open_text_encoders(), text_settings(job.settings, job.model->family()),
-                     prompts, job.device);
+  job.embeddings = encode_prompts(job.model->open_text_encoders(),
+                                  text_settings(job.settings, job.model->family()), prompts, job.device);
 }
 
 }  // namespace

@@ -100,8 +100,8 @@ struct TrainSettings {
   SavePrecision save_precision = SavePrecision::kFloat32;
   std::optional<int64_t> save_every_n_steps;
   std::optional<int64_t> save_last_n_steps;  // older step files are removed; absent: all are kept
-  bool save_state = false;               // a state with every LoRA file
-  bool save_state_on_train_end = false;  // a state at the end
+  bool save_state = false;                   // a state with every LoRA file
+  bool save_state_on_train_end = false;      // a state at the end
   std::optional<int64_t> save_last_n_steps_state;
   std::string resume;  // a state's folder; "auto": the newest of this output; empty: start anew
   bool no_metadata = false;
