@@ -215,11 +215,12 @@ TEST(Effective, FollowsWhatIsResolvedLater) {
 }
 
 TEST(Effective, ReadsBackAsTheSameSettings) {
-  auto first = parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--min_snr_gamma=0.1",
-                      "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
-                      "--save_every_n_steps=10", "--save_last_n_steps=30", "--sample_every_n_steps=5",
-                      "--sample_prompts=p.txt", "--clip_skip=2", "--loss_type=huber", "--huber_c=0.07",
-                      "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
+  auto first =
+      parse({"--learning_rate=0.1", "--noise_offset=0.30000000000000004", "--min_snr_gamma=0.1",
+             "--seed=18446744073709551615", "--pairs_per_step=3", "--threads=1", "--unet_lr=1e-5",
+             "--save_every_n_steps=10", "--save_last_n_steps=30", "--save_last_n_steps_state=20",
+             "--sample_every_n_steps=5", "--sample_prompts=p.txt", "--clip_skip=2", "--loss_type=huber",
+             "--huber_c=0.07", "--optimizer_args", "eps=1e-300", "weight_decay=0.1"});
   Words words;
   for (const auto& [name, value] : first.effective) {
     if (name == "optimizer_args" || name.starts_with("lr_scheduler_")) continue;  // several words, or none
