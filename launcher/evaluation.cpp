@@ -57,7 +57,7 @@ std::vector<PromptDirection> measurable(const PromptFile& prompts, const std::st
         fmt::format("'{}' names no direction: of each entry both ends are the same prompt, first '{}'", path,
                     prompts.directions.front().positive));
   if (left_out > 0)
-    log::warning(fmt::format("{} of {} directions are left out: both of their ends are the same prompt",
+    log::notice(fmt::format("{} of {} directions are left out: both of their ends are the same prompt",
                              left_out, prompts.directions.size()));
   return directions;
 }
@@ -124,7 +124,7 @@ EvaluateJob prepare(const EvaluateSettings& given, ModelParts& model, World& wor
   make_deterministic(static_cast<int>(*job.settings.model.threads));
   for (const auto& notices :
        {prompts.notices, model_notices(job.settings.model, prompts.pairs, model.base())})
-    for (const std::string& notice : notices) log::warning(notice);
+    for (const std::string& notice : notices) log::notice(notice);
   add_rows(job);
   return job;
 }

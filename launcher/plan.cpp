@@ -32,7 +32,7 @@ UNetSizes sizes_of(const UNetConfig& config) {
 // Names and shapes of a model's weights are read and checked, the weights themselves are not.
 void add_model(PlanReport& report, const TrainSettings& settings, FileSource& files) {
   const std::unique_ptr<BaseModel> model = open_model(settings, files);
-  for (const std::string& notice : model_notices(settings, report.pairs, *model)) log::warning(notice);
+  for (const std::string& notice : model_notices(settings, report.pairs, *model)) log::notice(notice);
   const std::unique_ptr<UNet> unet = model->load_unet({.device = torch::kMeta});
   LoraNetwork network(*unet, lora_layers(settings, *unet, files), kExampleSeed);
   if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
@@ -58,13 +58,13 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
 void warn_of_waiting(const PlanReport& report) {
   const auto packs = std::ssize(report.first_steps.front().packs);
   if (packs < report.ranks)
-    log::warning(fmt::format(
+    log::notice(fmt::format(
         "a step has {} to share out, fewer than the {} ranks: {} have nothing to do; raise "
         "--pairs_per_step{}",
         packs == 1 ? "one pack of items" : fmt::format("{} packs of items", packs), report.ranks,
         report.ranks - packs, report.plan.items_per_pass > 1 ? " or lower --items_per_pass" : ""));
   else if (report.work.efficiency < 0.8)
-    log::warning(fmt::format(
+    log::notice(fmt::format(
         "the ranks work {:.0f} % of the time: {} items a step share more evenly over {} ranks "
         "(--pairs_per_step)",
         100 * report.work.efficiency,
@@ -90,7 +90,7 @@ ExitStatus plan_command(World& world, std::span<const std::string> arguments) {
   log::configure(console_of(parsed.settings));
   const PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
   for (const auto* notices : {&parsed.notices, &prompts.notices})
-    for (const std::string& notice : *notices) log::warning(notice);
+    for (const std::string& notice : *notices) log::notice(notice);
 
   const int ranks = static_cast<int>(parsed.ranks.value_or(world.size()));
   TrainSettings settings = parsed.settings;

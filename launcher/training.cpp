@@ -27,7 +27,7 @@ void announce(const TrainingJob& job, const World& world) {
                         *job.settings.pairs_per_step, world.size(), world.size() == 1 ? "rank" : "ranks",
                         describe_device(job.device)));
   if (*job.settings.pairs_per_step < world.size())
-    log::warning(fmt::format("--pairs_per_step={} is less than the {} ranks: {} of them have nothing to do",
+    log::notice(fmt::format("--pairs_per_step={} is less than the {} ranks: {} of them have nothing to do",
                              *job.settings.pairs_per_step, world.size(),
                              world.size() - *job.settings.pairs_per_step));
   if (job.resumption)

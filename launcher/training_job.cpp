@@ -115,7 +115,7 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
         precision_notices(job.settings, job.device), resume_notices})
-    for (const std::string& notice : notices) log::warning(notice);
+    for (const std::string& notice : notices) log::notice(notice);
   return job;
 }
 

@@ -84,6 +84,9 @@ void info(const std::string& line) {
 void warning(const std::string& line) {
   logger().warn("{}", line);
 }
+void notice(const std::string& line) {
+  if (is_first()) warning(line);
+}
 void error(const std::string& line) {
   logger().error("{}", line);
 }

@@ -24,7 +24,8 @@ void configure(const Console& console);
 
 void debug(const std::string& line);
 void info(const std::string& line);
-void warning(const std::string& line);
+void warning(const std::string& line);  // of this rank
+void notice(const std::string& line);   // a warning that every rank comes to alike: rank 0 prints it
 void error(const std::string& line);
 
 }  // namespace leco::log

@@ -51,7 +51,7 @@ class PromptEncoder {
     if (pools) projection_.emplace(source.config, source.weights, device, torch::kFloat32);
     const std::vector<std::string> left = source.weights.left();
     if (left.empty()) return;
-    log::warning(fmt::format("'{}': {} tensors are not part of its text encoder and are not used: {}",
+    log::notice(fmt::format("'{}': {} tensors are not part of its text encoder and are not used: {}",
                              origin_, left.size(), fmt::join(left, ", ")));
   }
 
@@ -84,7 +84,7 @@ class PromptEncoder {
 
   void warn_of_cut(const std::string& prompt, std::span<const int64_t> tokens) const {
     constexpr int64_t kMostChunks = 3;
-    log::warning(fmt::format("the prompt {:?} has {} tokens, {} more than fit; cut: {:?}{}", prompt,
+    log::notice(fmt::format("the prompt {:?} has {} tokens, {} more than fit; cut: {:?}{}", prompt,
                              tokens.size(), std::ssize(tokens) - most_tokens(),
                              tokenizer_.text_of(tokens.subspan(static_cast<size_t>(most_tokens()))),
                              chunks_ < kMostChunks ? "; a greater --max_token_length reads more" : ""));

@@ -62,6 +62,12 @@ class RanksTest(LecoTest):
         self.check_same((2, 3), pairs_per_step=4, rollout_length="antithetic", noise_offset=0.1, max_train_steps=2,
                         save_precision="bf16")
 
+    def test_what_all_ranks_warn_of_is_printed_once(self):
+        run = self.train("out", ranks=3, max_train_steps=1, pairs_per_step=2, lowram=True)
+        warnings = [line for line in run.err.splitlines() if " warning: " in line]
+        self.assertEqual(len(warnings), 2, run.err)  # of the flag, and of the rank without an item
+        self.assertTrue(all("[rank 0]" in line for line in warnings), warnings)
+
     def test_float16_with_overflows(self):
         heavy = SLIDER.replace("resolution = 64", "resolution = 64\nweight = 3e5")  # the first scaled gradients overflow
         self.prompts = self.write("heavy.toml", heavy)

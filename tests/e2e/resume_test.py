@@ -83,6 +83,18 @@ class ResumeTest(LecoTest):
                 self.run_steps(f"half_{optimizer}", resume="auto", **flags)
                 self.check_equal(f"half_{optimizer}", expected)
 
+    def test_float16_goes_on_with_its_loss_scale(self):
+        heavy = self.prompts.read_text().replace("resolution = 64", "resolution = 64\nweight = 3e5")  # early gradients overflow
+        flags = {"prompts_file": self.write("heavy.toml", heavy), "mixed_precision": "fp16", "lr_scheduler": "linear"}
+        flags = {**flags, "max_train_steps": self.SOME}
+        expected = self.undisturbed("whole", **flags)
+        job = self.start("out", **flags)
+        job.job.send_signal(signal.SIGUSR1)
+        self.assertEqual(job.finish()[0], STOPPED, job.err())
+        self.assertIn("the loss scale is now", job.err())
+        self.run_steps("out", resume="auto", **flags)
+        self.check_equal("out", expected)
+
     def test_what_the_first_start_fixed_holds_without_being_said_again(self):
         self.run_steps("whole", ranks=2, pairs_per_step=None)
         expected = self.outcome("whole")
