@@ -11,7 +11,7 @@ readonly packages=(
   pkgconf libpango1.0-dev libpng-dev libgif-dev libjpeg-dev fonts-dejavu-core fonts-droid-fallback
   python3 python3-venv libgtest-dev
 )
-# What tests need besides: Chromium opens the report page of leco evaluate; clang has libFuzzer, and CMake leaves the fuzz
+# What tests need besides: Chromium opens the report pages; clang has libFuzzer, and CMake leaves the fuzz
 # tests out without it.
 readonly test_packages=(chromium clang libclang-rt-dev)
 
