@@ -124,7 +124,8 @@ EvaluateJob prepare(const EvaluateSettings& given, ModelParts& model, World& wor
   make_deterministic(static_cast<int>(*job.settings.model.threads));
   for (const auto& notices :
        {prompts.notices, model_notices(job.settings.model, prompts.pairs, model.base())})
-    for (const std::string& notice : notices) log::warning(notice);
+    for (const std::string& notice : notices)
+      if (world.rank() == 0) log::warning(notice);
   add_rows(job);
   return job;
 }

@@ -90,7 +90,8 @@ SampleJob prepare(const SampleSettings& given, World& world, FileSource& files) 
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
   c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
   make_deterministic(static_cast<int>(*job.settings.model.threads));
-  for (const std::string& notice : model_notices(job.settings.model, {}, *job.model)) log::warning(notice);
+  if (world.rank() == 0)
+    for (const std::string& notice : model_notices(job.settings.model, {}, *job.model)) log::warning(notice);
   return job;
 }
 

@@ -112,6 +112,7 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   if (!job.settings.deterministic) allow_nondeterministic();
   job.preview_rows = preview_rows(job.settings, *job.model, files);
   encode(job);
+  if (world.rank() != 0) return job;  // notices are the same on every rank
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
         precision_notices(job.settings, job.device), resume_notices})
