@@ -12,8 +12,8 @@ readonly packages=(
   python3 python3-venv libgtest-dev
 )
 # What tests need besides: Chromium opens the report pages; clang has libFuzzer, and CMake leaves the fuzz
-# tests out without it.
-readonly test_packages=(chromium clang libclang-rt-dev)
+# tests out without it; Slurm runs the batch scripts.
+readonly test_packages=(chromium clang libclang-rt-dev slurmctld slurmd slurm-client munge)
 
 usage() {
   cat <<'TEXT'

@@ -26,6 +26,7 @@ const std::vector<Subcommand>& subcommands();
 const Subcommand& find_subcommand(const std::string& name);
 
 ExitStatus completion_command(World& world, std::span<const std::string> arguments);
+ExitStatus doctor_command(World& world, std::span<const std::string> arguments);
 ExitStatus evaluate_command(World& world, std::span<const std::string> arguments);
 ExitStatus help_command(World& world, std::span<const std::string> arguments);
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments);
@@ -34,6 +35,8 @@ ExitStatus sample_command(World& world, std::span<const std::string> arguments);
 ExitStatus train_command(World& world, std::span<const std::string> arguments);
 
 std::string completion_help();
+std::string doctor_help();
+std::vector<Flag> doctor_flags();
 std::string inspect_help();
 std::vector<Flag> inspect_flags();
 

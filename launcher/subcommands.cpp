@@ -35,6 +35,8 @@ const std::vector<Subcommand>& subcommands() {
        evaluate_help, listed_evaluate_flags},
       {"inspect", "FILE|MODEL", "shows what a LoRA file or a model holds", inspect_command, inspect_help,
        inspect_flags},
+      {"doctor", "[flags]", "checks ranks, GPUs and folder before a long run", doctor_command, doctor_help,
+       doctor_flags},
       {"completion", "bash", "prints the shell's completion of commands and flags", completion_command,
        completion_help, no_flags},
       {"help", "[COMMAND]", "prints this, or a command's flags", help_command, program_help, no_flags},

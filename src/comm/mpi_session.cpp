@@ -28,15 +28,6 @@ void kill_through_mpi(int status) {
   std::_Exit(status);
 }
 
-// "Open MPI v4.1.4": what the library calls itself, up to the first comma.
-std::string library_name() {
-  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-  int length = 0;
-  LECO_MPI(MPI_Get_library_version(text, &length));
-  const std::string name(text, static_cast<std::size_t>(length));
-  return name.substr(0, name.find_first_of(",\n"));
-}
-
 }  // namespace
 
 MpiSession::MpiSession(int tasks_of_launcher) : exceptions_at_start_(std::uncaught_exceptions()) {
@@ -85,6 +76,23 @@ MpiSession::~MpiSession() {
     log::error(error.what());
   }
   leave_job();
+}
+
+// What the library calls itself, up to the first comma.
+std::string MpiSession::library_name() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  LECO_MPI(MPI_Get_library_version(text, &length));
+  const std::string name(text, static_cast<std::size_t>(length));
+  return name.substr(0, name.find_first_of(",\n"));
+}
+
+std::string MpiSession::thread_level() {
+  int level = MPI_THREAD_SINGLE;
+  LECO_MPI(MPI_Query_thread(&level));
+  if (level == MPI_THREAD_MULTIPLE) return "multiple";
+  if (level == MPI_THREAD_SERIALIZED) return "serialized";
+  return level == MPI_THREAD_FUNNELED ? "funneled" : "single";
 }
 
 bool MpiSession::alone_on_gpu(const GpuPlace& mine) const {

@@ -1,6 +1,8 @@
 // Private: MPI from init to finalize, and what it knows of this node.
 #pragma once
 
+#include <string>
+
 #include "comm/mpi_error.h"
 #include "comm/nccl_communicator.h"
 
@@ -16,6 +18,9 @@ class MpiSession {
   int size() const { return size_; }
   int local_rank() const { return local_rank_; }
   int local_size() const { return local_size_; }
+
+  static std::string library_name();  // "Open MPI v4.1.4"
+  static std::string thread_level();  // what MPI granted, in MPI's word
 
   // Whether no other rank of this node has the GPU at `mine`. Collective over the node.
   bool alone_on_gpu(const GpuPlace& mine) const;

@@ -8,6 +8,10 @@ bool built_with_nccl() {
   return false;
 }
 
+std::string nccl_version() {
+  return {};
+}
+
 std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator>, torch::Device) {
   throw Error("this build has no NCCL (LECO_CUDA=OFF)");
 }

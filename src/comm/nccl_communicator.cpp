@@ -153,6 +153,12 @@ bool built_with_nccl() {
   return true;
 }
 
+std::string nccl_version() {
+  int version = 0;
+  LECO_NCCL(ncclGetVersion(&version));
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
 std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host,
                                                      torch::Device device) {
   return std::make_unique<NcclCommunicator>(std::move(host), device);

@@ -10,8 +10,9 @@
 
 namespace leco {
 
-// False in a build without CUDA, where the two functions below throw.
+// False in a build without CUDA, where making a communicator and asking for a GPU throw.
 bool built_with_nccl();
+std::string nccl_version();  // of the library that was loaded: "2.28.9"; empty in a build without CUDA
 
 // The ranks of `host`, which it keeps for bootstrap, split and abort. Each rank has a GPU of its own.
 // Collective.

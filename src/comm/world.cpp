@@ -41,14 +41,6 @@ struct World::Implementation {
   std::unique_ptr<MpiSession> mpi = start_mpi();  // null where no MPI launcher was at work
   std::unique_ptr<Communicator> host = mpi && mpi->size() > 1 ? make_mpi_communicator()
                                                               : make_local_communicator();
-
-  // Whether the device is a GPU that no other rank uses.
-  bool owns_gpu(torch::Device device) const {
-    const bool usable = device.is_cuda() && built_with_nccl();
-    const GpuPlace nowhere{-1, -1, -1};
-    const bool alone = mpi->alone_on_gpu(usable ? gpu_place(device) : nowhere);
-    return usable && alone;
-  }
 };
 
 World::World() {
@@ -74,9 +66,22 @@ Communicator& World::host() {
   return *implementation_->host;
 }
 
+std::optional<MpiFacts> World::mpi() const {
+  if (!implementation_->mpi) return std::nullopt;
+  return MpiFacts{.library = MpiSession::library_name(), .thread_level = MpiSession::thread_level()};
+}
+
+bool World::owns_gpu(torch::Device device) {
+  const bool usable = device.is_cuda() && built_with_nccl();
+  const GpuPlace nowhere{-1, -1, -1};
+  const bool alone =
+      !implementation_->mpi || implementation_->mpi->alone_on_gpu(usable ? gpu_place(device) : nowhere);
+  return usable && alone;
+}
+
 std::unique_ptr<Communicator> World::communicator_for(torch::Device device) {
   if (size() == 1) return make_local_communicator();
-  const auto owns = host().all_gather(implementation_->owns_gpu(device) ? 1 : 0);
+  const auto owns = host().all_gather(owns_gpu(device) ? 1 : 0);
   const auto owners = std::count(owns.begin(), owns.end(), 1.0);
   if (owners == size()) return make_nccl_communicator(host().split(0), device);
   if (device.is_cuda()) {

@@ -7,11 +7,18 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "comm/communicator.h"
 
 namespace leco {
+
+// The MPI that joins the ranks.
+struct MpiFacts {
+  std::string library;       // "Open MPI v4.1.4"
+  std::string thread_level;  // what it granted: "single", "funneled", "serialized", "multiple"
+};
 
 // Starts MPI when an MPI launcher started this process (mpirun, srun --mpi=…), else stands for a world of one
 // without touching MPI. Ends MPI in the destructor. One at a time in a process, and one with MPI in its life.
@@ -32,6 +39,11 @@ class World {
   int local_rank() const;  // among the ranks of this node
   int local_size() const;
   Communicator& host();  // all ranks, tensors in host memory: MPI, or local for a world of one
+
+  std::optional<MpiFacts> mpi() const;  // none where no MPI launcher started this process
+
+  // Whether `device` is a GPU that no other rank of this node uses. Collective.
+  bool owns_gpu(torch::Device device);
 
   // A new group of all ranks for training on `device`: NCCL when every rank has a CUDA device of its own,
   // else MPI, which takes CUDA tensors through host memory (two ranks on one GPU). Collective, decided alike

@@ -43,6 +43,11 @@ class LogsTest(LecoTest):
         run = self.train("x", learning_rate=1e-7, early_sign_every=2, max_train_steps=6)
         self.assertEqual(run.err.count("Raise --learning_rate (now 1e-07)"), 1, run.err)
 
+    def test_a_notice_is_told_once_however_many_ranks_know_it(self):
+        run = self.train("x", ranks=2, max_train_steps=1, xformers=True, resume="auto")
+        for words in ("--xformers", "there is no complete state"):
+            self.assertEqual(run.err.count(words), 1, run.err)
+
     def test_tensorboard_reads_the_curves(self):
         logs = self.folder / "logs"
         run = self.train("x", ranks=2, pairs_per_step=2, early_sign_every=2, logging_dir=logs, log_prefix="toy-",

@@ -11,9 +11,11 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 FOREIGN = {
     "cmake": {"build", "install", "prefix", "target"},
     "ctest": {"test-dir", "output-on-failure", "no-tests"},
-    "mpirun": {"allow-run-as-root", "oversubscribe", "bind-to", "map-by", "hostfile", "host", "report-bindings"},
+    "mpirun": {"allow-run-as-root", "oversubscribe", "bind-to", "map-by", "hostfile", "host", "report-bindings", "mca"},
     "srun and sbatch": {"mpi", "kill-on-bad-exit", "nodes", "ntasks", "ntasks-per-node", "gpus-per-node", "gpus-per-task",
-                        "gpu-bind", "cpus-per-task", "cpu-bind", "time", "export", "signal", "account", "partition"},
+                        "gpu-bind", "cpus-per-task", "cpu-bind", "time", "export", "signal", "account", "partition", "array", "requeue",
+                        "open-mode"},
+    "apptainer": {"nv", "bind"},
     "clang-format": {"dry-run"},
     "tests/bench": {"model", "save", "repeats", "precision", "checkpointing"},
     "webui": {"no-half"},

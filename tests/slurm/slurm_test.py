@@ -1,0 +1,150 @@
+"""Training under a real Slurm of three nodes on this machine: the batch scripts of slurm/, signals, preemption, a lost node.
+
+usage: slurm_test.py MPIEXEC LECO
+"""
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from cluster import GPUS, Cluster, missing, wait_until  # noqa: E402
+from leco_runs import LECO, ROOT, LecoTest, environment  # noqa: E402
+
+SKIPPED = 77  # for ctest
+STOPPED = 85
+NODES = 3
+LONG = {"max_train_steps": 30, "pairs_per_step": 4, "save_every_n_steps": 10, "save_state": True}
+
+
+class SlurmTest(LecoTest):
+    undisturbed = {}  # flags to the LoRA files and metrics
+
+    @classmethod
+    def setUpClass(cls):
+        cls.base = tempfile.mkdtemp(prefix="leco_slurm_")
+        cls.addClassCleanup(shutil.rmtree, cls.base, ignore_errors=True)
+        cls.cluster = cls.enterClassContext(Cluster(pathlib.Path(cls.base) / "cluster", NODES))
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.cluster.call, "scancel", "--user=root")
+
+    def submit(self, script, words, nodes=2, options=(), **variables):
+        """A job that trains into folder / job as "x", one rank a node; its log is folder / log."""
+        flags = [f"--nodes={nodes}", "--ntasks-per-node=1", f"--gpus-per-node={GPUS}", "--cpus-per-task=1",
+                 f"--output={self.folder}/log", "--job-name=x"]
+        given = {**environment(), "LECO_PROGRAM": LECO, "OUTPUT_DIR": str(self.folder / "job"),
+                 "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **variables}
+        return self.cluster.submit(*flags, *options, ROOT / "slurm" / script, *words, cwd=ROOT, environment=given)
+
+    def words(self, **flags):
+        """Of a training by a batch script, which says output_dir and output_name itself."""
+        return self.arguments("", **{"output_dir": None, "output_name": None, **flags})[1:]
+
+    def log(self):
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+    def wait_for_steps(self, count, path="job/x.metrics.jsonl"):
+        metrics = self.folder / path
+        wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") >= count, 90, f"{count} steps\n{self.log()}")
+
+    def check_ended(self, job, state, status, restarts=0):
+        found = self.cluster.finished(job)
+        self.assertEqual((found["JobState"], found["ExitCode"], found["Restarts"]), (state, f"{status}:0", str(restarts)),
+                         self.log())
+
+    def check_same_as_undisturbed(self, **flags):
+        """Files and lines of the job are those of a training by mpirun that nothing interrupted."""
+        key = str(flags)
+        if key not in self.undisturbed:
+            self.train("alone", ranks=2, **flags)
+            self.undisturbed[key] = self.files("alone"), self.metrics("alone")
+        self.assertTrue(self.files("job") == self.undisturbed[key][0])
+        self.assertEqual(self.metrics("job"), self.undisturbed[key][1])
+
+    def test_srun_over_three_nodes_gives_the_bytes_of_mpirun(self):
+        job = self.submit("train.sbatch", self.words(pairs_per_step=4), nodes=3)
+        self.check_ended(job, "COMPLETED", 0)
+        record = json.loads((self.folder / "job" / "x.run.json").read_text())
+        self.assertEqual(record["ranks"], 3)
+        self.check_same_as_undisturbed(pairs_per_step=4)
+        self.assertFalse(list((self.folder / "job").glob(".*")), "the status file is removed")
+
+    def test_the_doctor_sees_the_nodes_and_every_rank_sees_all_gpus_of_its_node(self):
+        show = self.folder / "show"
+        show.write_text(f'#!/bin/sh\necho "$CUDA_VISIBLE_DEVICES" >{self.folder}/gpus$SLURM_PROCID\n')
+        show.chmod(0o755)
+        job = self.submit("train.sbatch", [], options=["--ntasks-per-node=2"], LECO_PROGRAM=str(show))
+        self.check_ended(job, "COMPLETED", 0)
+        seen = [path.read_text().strip() for path in self.folder.glob("gpus*")]
+        self.assertEqual(seen, [",".join(map(str, range(GPUS)))] * 4)
+        report = json.loads(self.cluster.call("srun", "--mpi=pmix", "-K1", "-N3", "--ntasks-per-node=1", LECO, "doctor",
+                                              f"--output_dir={self.folder}", "--device=cpu", "--json"))
+        self.assertEqual((report["ranks"], report["nodes"]), (3, 3))
+        self.assertEqual({check["name"]: check["verdict"] for check in report["checks"]}["shared folder"], "ok")
+
+    def test_a_mistake_ends_the_job_with_its_status_and_is_not_repeated(self):
+        job = self.submit("train.sbatch", self.words(learning_rat=1))
+        self.check_ended(job, "FAILED", 2)
+        self.assertEqual(self.log().count("unknown flag --learning_rat"), 1, self.log())
+
+    def test_a_failed_launch_that_srun_calls_a_success_is_a_failure(self):
+        (self.folder / "srun").write_text("#!/bin/sh\nexit 0\n")
+        (self.folder / "srun").chmod(0o755)
+        job = self.submit("train.sbatch", self.words(), PATH=f"{self.folder}:{os.environ['PATH']}")
+        self.check_ended(job, "FAILED", 1)
+        self.assertIn("no rank was started to its end", self.log())
+
+    def test_a_stop_signal_queues_the_job_again_and_the_result_is_the_same(self):
+        job = self.submit("train.sbatch", self.words(**LONG))
+        self.wait_for_steps(5)
+        self.cluster.call("scancel", "--signal=USR1", job)
+        self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.assertIn("stopped with its state saved, queued again", self.log())
+        self.check_same_as_undisturbed(**LONG)
+
+    def test_requeues_have_a_limit(self):
+        job = self.submit("train.sbatch", self.words(**LONG), LECO_MOST_REQUEUES="0")
+        self.wait_for_steps(2)
+        self.cluster.call("scancel", "--signal=TERM", job)
+        self.check_ended(job, "FAILED", STOPPED)
+        self.assertIn("after 0 requeues; submit it again", self.log())
+
+    def test_a_preempted_job_goes_on_when_the_other_has_left(self):
+        job = self.submit("train.sbatch", self.words(**LONG))
+        self.wait_for_steps(5)
+        other = self.cluster.submit("--partition=high", f"--nodes={NODES}", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+        self.assertEqual(self.cluster.finished(other)["JobState"], "COMPLETED")
+        self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.assertRegex(self.log(), r"(?s)stopped by SIGTERM after step \d+.*queued again.*goes on from step \d+")
+        self.check_same_as_undisturbed(**LONG)
+
+    def test_a_job_that_lost_a_node_goes_on_with_another(self):
+        job = self.submit("train.sbatch", self.words(**LONG))
+        self.wait_for_steps(12)  # one state is there
+        batch = self.cluster.job(job)["BatchHost"]
+        lost = next(node for node in self.cluster.nodes if node != batch and self.cluster.has_ranks(node))
+        self.addCleanup(self.cluster.start_node, lost)
+        self.cluster.kill_node(lost)
+        self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.assertRegex(self.log(), rf"(?s)Node failure on {lost}.*goes on from step [12]0")
+        self.check_same_as_undisturbed(**LONG)
+
+    def test_mpirun_within_a_job_stops_and_goes_on_as_well(self):
+        job = self.submit("train_mpirun.sbatch", self.words(**LONG))
+        self.wait_for_steps(5)
+        self.cluster.call("scancel", "--batch", "--signal=USR1", job)
+        self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.check_same_as_undisturbed(**LONG)
+
+
+if __name__ == "__main__":
+    if reason := missing():
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
