@@ -90,6 +90,7 @@ void encode(TrainingJob& job) {
 Provenance TrainingJob::provenance() const {
   return {.settings = settings,
           .pairs = pairs,
+          .prompts_name = prompts_name,
           .effective = result_settings(settings),
           .family = model->family(),
           .prediction = model->prediction(),
@@ -100,6 +101,7 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
   TrainingJob job{.settings = parsed.settings,
                   .pairs = std::move(prompts.pairs),
+                  .prompts_name = prompts.recorded_as,
                   .model = open_model(parsed.settings, files),
                   .device = device_of_rank(parsed.settings.device, world)};
   job.settings.zero_terminal_snr |= job.model->zero_terminal_snr();

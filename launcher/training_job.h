@@ -22,6 +22,7 @@ namespace leco {
 struct TrainingJob {
   TrainSettings settings;  // nothing is left open
   std::vector<PromptPair> pairs;
+  std::string prompts_name;  // that the metadata gets
   std::unique_ptr<BaseModel> model;
   torch::Device device;
   std::unique_ptr<ClaimFile> claim = {};         // on the output; rank 0 only
