@@ -47,7 +47,7 @@ void RunRecord::write(const std::vector<std::string>& files) const {
       {"device", device_},
       {"started", utc(started_)},
       {"finished", utc(finished)},
-      {"seconds", std::chrono::duration<double>(finished - started_).count()},
+      {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count()},
       {"settings", settings}};
   const auto path = std::filesystem::path(settings_.output_dir) / (settings_.output_name + ".run.json");
   write_file_atomically(path.string(), record.dump(2) + "\n");
