@@ -26,14 +26,19 @@ std::vector<std::vector<int64_t>> share_out(const std::vector<double>& costs, in
   return shares;
 }
 
-double efficiency(const std::vector<double>& costs, const std::vector<std::vector<int64_t>>& shares) {
-  const double total = std::accumulate(costs.begin(), costs.end(), 0.0);
+double greatest_load(const std::vector<double>& costs, const std::vector<std::vector<int64_t>>& shares) {
   double greatest = 0;
   for (const auto& share : shares) {
     double load = 0;
     for (const int64_t pack : share) load += costs[pack];
     greatest = std::max(greatest, load);
   }
+  return greatest;
+}
+
+double efficiency(const std::vector<double>& costs, const std::vector<std::vector<int64_t>>& shares) {
+  const double total = std::accumulate(costs.begin(), costs.end(), 0.0);
+  const double greatest = greatest_load(costs, shares);
   return greatest == 0 ? 1.0 : total / (greatest * static_cast<double>(shares.size()));
 }
 

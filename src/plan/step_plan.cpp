@@ -50,6 +50,10 @@ double StepPlan::efficiency() const {
   return leco::efficiency(costs, shares);
 }
 
+double StepPlan::greatest_load() const {
+  return leco::greatest_load(costs, shares);
+}
+
 PlanSettings plan_settings(const TrainSettings& settings, int ranks) {
   LECO_ASSERT(settings.seed.has_value());
   return {.draws = {.seed = *settings.seed,

@@ -15,7 +15,7 @@ struct StepTraffic {
 StepTraffic step_traffic(int64_t items, int64_t lora_weights);
 
 // float64 numbers of the step message that are not the losses of items.
-inline constexpr int64_t kStepMessageHead = 8;
+inline constexpr int64_t kStepMessageHead = 10;
 
 // A cluster of equal ranks with one network adapter each.
 struct Cluster {

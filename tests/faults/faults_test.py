@@ -115,7 +115,7 @@ class FaultsTest(LecoTest):
             with self.subTest(point):
                 step = KEPT if "file" in point else KEPT + 1
                 output = point.replace(".", "_")
-                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=6)
+                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=12)
                 self.assertEqual(run.status, 1, run.err)
                 self.assertLess(run.seconds, 60)
                 told = [line for line in run.errors() if all(word in line for word in (*words, f"of step {step}"))]
