@@ -63,9 +63,13 @@ void measure(Communicator& comm, const Size& size, int repeats) {
     mean = merge.merge(comm, gradient, greatest.item<double>(), comm.size(), comm.size());
   });
   if (comm.rank() != 0) return;
-  fmt::print("| {} | {:.0f} MB | {} | {:.1f} ms | {:.1f} ms, {:.2f}× | {:.1f} ms, {:.2f}× |\n", size.name,
-             4e-6 * static_cast<double>(size.weights), comm.size(), 1e3 * of_floats, 1e3 * of_integers,
-             of_integers / of_floats, 1e3 * whole, whole / of_floats);
+  const auto beside = [&](double seconds) {  // a rank alone sends nothing that could be compared
+    return comm.size() == 1 ? std::string("–")
+                            : fmt::format("{:.1f} ms, {:.2f}×", 1e3 * seconds, seconds / of_floats);
+  };
+  fmt::print("| {} | {:.0f} MB | {} | {} | {} | {} |\n", size.name, 4e-6 * static_cast<double>(size.weights),
+             comm.size(), comm.size() == 1 ? "–" : fmt::format("{:.1f} ms", 1e3 * of_floats),
+             beside(of_integers), comm.size() == 1 ? fmt::format("{:.1f} ms", 1e3 * whole) : beside(whole));
   std::fflush(stdout);
 }
 
