@@ -4,15 +4,26 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
-#include <limits>
 #include <optional>
 
 #include "config/toml_reader.h"
-#include "core/error.h"
+#include "config/toml_text.h"
 #include "launcher/flag_values.h"
 
 namespace leco {
 namespace {
+
+template <typename Number>
+std::optional<Number> number_of(std::string_view word) {
+  Number value{};
+  const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return failure == std::errc() && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
+}
+
+// A seed that TOML's integers, which end at 2⁶³ − 1, do not hold. It stands in quotes.
+bool is_large_integer(std::string_view word) {
+  return number_of<uint64_t>(word) && !number_of<int64_t>(word);
+}
 
 std::string_view wanted_type(ValueKind kind) {
   switch (kind) {
@@ -37,6 +48,8 @@ std::optional<std::vector<std::string>> words_of(const ConfigNode& node, ValueKi
   if (kind == ValueKind::kSwitch && node.is(Kind::kFlag)) return Words{node.flag ? "true" : "false"};
   const bool takes_integer = kind == ValueKind::kInteger || kind == ValueKind::kNumber;
   if (takes_integer && node.is(Kind::kInteger)) return Words{std::to_string(node.integer)};
+  if (kind == ValueKind::kInteger && node.is(Kind::kText) && is_large_integer(node.text))
+    return Words{node.text};
   if (kind == ValueKind::kNumber && node.is(Kind::kNumber)) return Words{number_text(node.number)};
   if (kind == ValueKind::kText && node.is(Kind::kText)) return Words{node.text};
   if (kind != ValueKind::kWords || !node.is(Kind::kList)) return std::nullopt;
@@ -81,42 +94,20 @@ class ConfigFile {
   std::vector<Given> given_;
 };
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
-    else
-      out += c;
-  }
-  return out + "\"";
-}
-
-template <typename Number>
-std::optional<Number> number_of(std::string_view word) {
-  Number value{};
-  const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
-  return failure == std::errc() && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
-}
-
 std::string toml_value(const Flag& flag, const Given& given) {
   switch (given.kind) {
     case ValueKind::kSwitch:
       return given.word();
     case ValueKind::kInteger:
-      if (!number_of<int64_t>(given.word()))
-        throw_usage(fmt::format("{}: a TOML file holds integers up to {}; give this flag on the command line",
-                                given.text(), std::numeric_limits<int64_t>::max()));
-      return given.word();
+      return is_large_integer(given.word()) ? toml_string(given.word()) : given.word();
     case ValueKind::kNumber:  // "10%" is known to the flag itself
       if (const auto number = number_of<double>(given.word())) return number_text(*number);
       return flag.form.show();
     case ValueKind::kText:
-      return quoted(given.word());
+      return toml_string(given.word());
     case ValueKind::kWords: {
       std::vector<std::string> words;
-      for (const std::string& word : given.words) words.push_back(quoted(word));
+      for (const std::string& word : given.words) words.push_back(toml_string(word));
       return fmt::format("[{}]", fmt::join(words, ", "));
     }
   }

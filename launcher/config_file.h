@@ -21,7 +21,8 @@ std::vector<Given> read_config_file(const std::string& path, std::span<const Fla
 std::string config_path_of(const std::string& path);
 
 // The text of a file that gives the same flags, in the order of the table; what has been applied to it
-// already. Commands to the program and secrets are left out. Usage error for an integer above TOML's largest.
+// already. Commands to the program and secrets are left out. Integers above TOML's largest, which only a seed
+// can be, stand in quotes.
 std::string config_file_text(std::span<const Flag> table, std::span<const Given> given);
 
 }  // namespace leco

@@ -5,7 +5,9 @@
 
 #include <filesystem>
 
+#include "comm/watchdog.h"
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "io/digest.h"
 #include "launcher/flag_table.h"
@@ -52,7 +54,9 @@ void Reporter::after_step(const StepReport& report) {
     throw Error(
         fmt::format("another process has taken '{}' in '{}' over; this one stops and writes nothing more",
                     settings().output_name, settings().output_dir));
+  const Watch watch = Watch::of_my_work(fmt::format("saving of step {}", report.step));
   metrics_.write(report);
+  fault_point(FaultPoint::kMetrics);
   if (events_) events_->write(report);
   if (report.skipped) {
     progress_.interrupt();
@@ -63,6 +67,7 @@ void Reporter::after_step(const StepReport& report) {
   progress_.show(report);
   if (report.early_sign) tell_early_sign(report.step, *report.early_sign);
   keep(report.step, report.stop_signal);
+  fault_point(FaultPoint::kSaved);
 }
 
 void Reporter::keep(int64_t finished_steps, int stop_signal) {

@@ -9,6 +9,7 @@
 #include "core/version.h"
 #include "io/whole_folder.h"
 #include "optim/lr_schedule.h"
+#include "train/pairs_json.h"
 #include "train/shared_files.h"
 
 namespace leco {

@@ -4,10 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <climits>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "comm/gather_texts.h"
 #include "comm/nccl_communicator.h"
 #include "core/version.h"
 #include "io/atomic_file.h"
@@ -16,18 +17,10 @@
 namespace leco {
 namespace {
 
-constexpr size_t kHostBytes = 64;
-
-// One broadcast a rank: host names are the only text that ranks exchange.
-std::vector<std::string> gather_hosts(World& world) {
-  std::vector<std::string> hosts;
-  for (int rank = 0; rank < world.size(); ++rank) {
-    torch::Tensor name = at::zeros({static_cast<int64_t>(kHostBytes)}, torch::kUInt8);
-    if (rank == world.rank()) gethostname(static_cast<char*>(name.data_ptr()), kHostBytes - 1);
-    world.host().broadcast(name, rank);
-    hosts.emplace_back(static_cast<const char*>(name.data_ptr()));
-  }
-  return hosts;
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
 }
 
 std::string utc(std::chrono::system_clock::time_point time) {
@@ -37,7 +30,9 @@ std::string utc(std::chrono::system_clock::time_point time) {
 }  // namespace
 
 RunRecord::RunRecord(const TrainSettings& settings, World& world, torch::Device device)
-    : settings_(settings), hosts_(gather_hosts(world)), device_(describe_device(device)) {}
+    : settings_(settings),
+      hosts_(gather_texts(world.host(), host_name())),
+      device_(describe_device(device)) {}
 
 void RunRecord::write(const std::vector<std::string>& files) const {
   const auto finished = std::chrono::system_clock::now();
@@ -52,7 +47,7 @@ void RunRecord::write(const std::vector<std::string>& files) const {
       {"device", device_},
       {"started", utc(started_)},
       {"finished", utc(finished)},
-      {"seconds", std::chrono::duration<double>(finished - started_).count()},
+      {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count()},
       {"settings", settings}};
   const auto path = std::filesystem::path(settings_.output_dir) / (settings_.output_name + ".run.json");
   write_file_atomically(path.string(), record.dump(2) + "\n");

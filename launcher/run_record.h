@@ -22,6 +22,7 @@ class RunRecord {
   std::vector<std::string> hosts_;  // of each rank
   std::string device_;
   std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();  // a date may jump
 };
 
 std::string device_name(DeviceChoice choice);       // "auto", "cpu", "cuda"

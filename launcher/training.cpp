@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "comm/watchdog.h"
@@ -34,29 +33,6 @@ void announce(const TrainingJob& job, const World& world) {
     log::info(fmt::format("goes on from step {}: {}", job.first_step(), job.resumption->folder));
 }
 
-// Ranks that have less to do wait for the others, so what counts as a hang depends on how long a step takes.
-class StepLimit {
- public:
-  StepLimit() { restore(); }
-  void after_step() {
-    const auto now = std::chrono::steady_clock::now();
-    longest_ = std::max(longest_, std::chrono::ceil<std::chrono::seconds>(now - start_));
-    restore();
-  }
-  // Around what is no step, and takes its own time.
-  void lift() { set_collective_limit(kLongTime); }
-  void restore() {
-    start_ = std::chrono::steady_clock::now();
-    set_collective_limit(longest_.count() == 0 ? kLongTime : std::max(kDefaultLimit, 10 * longest_));
-  }
-
- private:
-  static constexpr std::chrono::seconds kLongTime =
-      std::chrono::hours(1);  // nothing is known of the first step
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::seconds longest_{0};
-};
-
 std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, World& world) {
   if (job.preview_rows.empty()) return std::nullopt;
   const DrawingModel model{.unet = unet,
@@ -75,17 +51,23 @@ int agreed_stop(World& world) {
   return static_cast<int>(std::ranges::max(world.host().all_gather(stop_signal())));
 }
 
+void tell_balance(const Trainer& trainer, World& world) {
+  if (world.size() == 1) return;
+  const Trainer::Balance balance = trainer.balance(world.host());
+  log::info(fmt::format(
+      "efficiency {:.1f} %: the ranks' mean time at work over the busiest one's; by the plan {:.1f} %",
+      100 * balance.measured, 100 * balance.expected));
+}
+
 // Steps, previews, and what rank 0 keeps of them, until the last step or a stop.
 TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Reporter>& reporter,
                       std::optional<Previews>& previews, World& world) {
-  StepLimit limit;
   const auto draw_if_due = [&](int64_t finished_steps) {
     if (!previews || !previews->is_due(finished_steps)) return;
-    limit.lift();
+    set_collective_limit(StepLimit::kUnknown);  // the next step sets its own
     const KeptWeights kept = trainer.kept_weights();
     const Previews::Drawn drawn = previews->draw(finished_steps);
     if (reporter) reporter->after_previews(drawn);
-    limit.restore();
   };
   TrainingOutcome outcome;
   int64_t step = job.first_step();
@@ -96,7 +78,6 @@ TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Re
   while (stop == 0 && step < job.settings.max_train_steps) {
     const StepReport report = trainer.step(step);
     if (reporter) reporter->after_step(report);
-    limit.after_step();
     step = report.step;
     outcome.loss = report.loss;
     outcome.stopped = report.stop_signal != 0 && step < job.settings.max_train_steps;
@@ -138,6 +119,7 @@ TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource
   RunRecord run_record(job.settings, world, job.device);
   std::optional<Previews> previews = make_previews(job, *unet, world);
   TrainingOutcome outcome = train(job, trainer, reporter, previews, world);
+  tell_balance(trainer, world);
   if (reporter) {
     if (previews && !outcome.stopped) reporter->after_growth(previews->write_growth());
     outcome.files = reporter->written();

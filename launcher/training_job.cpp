@@ -1,11 +1,14 @@
 #include "launcher/training_job.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <fmt/format.h>
 
 #include <utility>
 
+#include "comm/gather_texts.h"
 #include "config/prompt_file.h"
 #include "config/sample_prompts.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "launcher/open_model.h"
 #include "launcher/precision.h"
@@ -13,6 +16,7 @@
 #include "launcher/resolve.h"
 #include "launcher/run_record.h"
 #include "lora/lora_file.h"
+#include "plan/device_kinds.h"
 #include "sample/prompt_rows.h"
 #include "train/shared_files.h"
 
@@ -78,6 +82,21 @@ void take_output(TrainingJob& job, World& world, FileSource& files, std::vector<
   });
 }
 
+// One kind of device on all ranks, or the user knows.
+std::string kind_of_ranks(const TrainSettings& settings, torch::Device device, World& world,
+                          std::vector<std::string>& notices) {
+  const std::vector<std::string> kinds = gather_texts(world.host(), describe_device(device));
+  const std::string conflict = kind_conflict(kinds);
+  if (!conflict.empty() && settings.deterministic)
+    throw_usage(
+        fmt::format("{}: the result would depend on which of them computes what; start ranks on one kind of "
+                    "GPU only, or give --deterministic=false, and the LoRA file records both",
+                    conflict));
+  if (!conflict.empty())
+    notices.push_back(conflict + ": the same run may give other bytes when it is repeated");
+  return kinds_text(kinds);
+}
+
 void encode(TrainingJob& job) {
   std::vector<std::string> prompts = prompts_of(job.pairs);
   for (std::string& prompt : prompts_of(job.preview_rows)) prompts.push_back(std::move(prompt));
@@ -90,20 +109,25 @@ void encode(TrainingJob& job) {
 Provenance TrainingJob::provenance() const {
   return {.settings = settings,
           .pairs = pairs,
+          .prompts_name = prompts_name,
           .effective = result_settings(settings),
           .family = model->family(),
           .prediction = model->prediction(),
-          .device = describe_device(device)};
+          .device = device_kind};
 }
 
 TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource& files) {
   PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
   TrainingJob job{.settings = parsed.settings,
                   .pairs = std::move(prompts.pairs),
+                  .prompts_name = prompts.recorded_as,
                   .model = open_model(parsed.settings, files),
-                  .device = device_of_rank(parsed.settings.device, world)};
+                  .device = device_of_rank(parsed.settings.device, world),
+                  .device_kind = {}};
   job.settings.zero_terminal_snr |= job.model->zero_terminal_snr();
   check_weights(job.settings, *job.model, files);
+  std::vector<std::string> device_notices;
+  job.device_kind = kind_of_ranks(job.settings, job.device, world, device_notices);
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
   c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
   std::vector<std::string> resume_notices;
@@ -114,7 +138,7 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   encode(job);
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
-        precision_notices(job.settings, job.device), resume_notices})
+        precision_notices(job.settings, job.device), resume_notices, device_notices})
     for (const std::string& notice : notices) log::notice(notice);
   return job;
 }

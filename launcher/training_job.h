@@ -22,8 +22,10 @@ namespace leco {
 struct TrainingJob {
   TrainSettings settings;  // nothing is left open
   std::vector<PromptPair> pairs;
+  std::string prompts_name;  // that the metadata gets
   std::unique_ptr<BaseModel> model;
   torch::Device device;
+  std::string device_kind;                       // of all ranks
   std::unique_ptr<ClaimFile> claim = {};         // on the output; rank 0 only
   std::shared_future<FileDigests> digests = {};  // rank 0 only
   std::optional<Resumption> resumption = {};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
@@ -76,7 +77,8 @@ class Watchdog {
   void report_long_waits() {
     if (report_requested.exchange(false)) report_at_ = Clock::now() + kUsualWait;
     if (!report_at_ || Clock::now() < *report_at_) return;
-    const bool is_long = !waits_.empty() && waits_.back().start < *report_at_ - kUsualWait;
+    const bool is_long = !waits_.empty() && waits_.back().of == Watch::Of::kOthers &&
+                         waits_.back().start < *report_at_ - kUsualWait;
     report_at_.reset();
     if (!is_long) return;
     log::warning(fmt::format("rank {}: a signal came after {:.1f} s of waiting in {}", job_rank(),
@@ -85,9 +87,10 @@ class Watchdog {
 
   [[noreturn]] void give_up(const Watch::Wait& wait) const noexcept {
     const auto limit = wait.limit.count();
-    end_job(fmt::format("{} has not returned for {} s: another rank is lost, hangs or is slower than that "
-                        "(LECO_TIMEOUT_SECONDS sets the limit)",
-                        operations(), limit),
+    const char* why = wait.of == Watch::Of::kOthers ? "another rank is lost, hangs or is slower than that"
+                                                    : "this rank hangs, or is slower than that";
+    end_job(fmt::format("{} has not returned for {} s: {} (LECO_TIMEOUT_SECONDS sets the limit)",
+                        operations(), limit, why),
             static_cast<int>(ExitStatus::kFailure));
   }
 
@@ -133,8 +136,16 @@ void set_collective_limit(seconds limit) {
   limit_of_program = limit;
 }
 
-Watch::Watch(std::string operation, seconds limit)
-    : wait_(Watchdog::instance().add({std::move(operation), Clock::now(), limit})) {}
+seconds work_limit() {
+  return std::max(seconds(1), collective_limit() * 3 / 4);
+}
+
+Watch::Watch(std::string operation, seconds limit, Of of)
+    : wait_(Watchdog::instance().add({std::move(operation), Clock::now(), limit, of})) {}
+
+Watch Watch::of_my_work(std::string operation) {
+  return Watch(std::move(operation), job_size() > 1 ? work_limit() : kNoLimit, Of::kMyself);
+}
 
 Watch::~Watch() {
   Watchdog::instance().remove(wait_);

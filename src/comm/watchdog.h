@@ -18,12 +18,19 @@ inline constexpr std::chrono::seconds kNoLimit{0};
 std::chrono::seconds collective_limit();
 void set_collective_limit(std::chrono::seconds limit);
 
+// Of a rank's own work in a step. Shorter than a collective's, so that the rank that hangs is named before
+// those that wait for it.
+std::chrono::seconds work_limit();
+
 // Lives as long as an operation; the back-ends hold one in every collective. Past its limit the operation is
 // named on stderr and the job ends with status 1 (job.h). Watches nest: the message also names those around
 // it, so a caller can say what a collective was for: `Watch watch("merge of step 12", kNoLimit);`
 class Watch {
  public:
-  explicit Watch(std::string operation, std::chrono::seconds limit = collective_limit());
+  enum class Of { kOthers, kMyself };  // what is waited for
+  explicit Watch(std::string operation, std::chrono::seconds limit = collective_limit(), Of of = Of::kOthers);
+  // Of this rank's own work. Without a limit in a job of one, where nobody waits.
+  static Watch of_my_work(std::string operation);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
@@ -32,6 +39,7 @@ class Watch {
     std::string operation;
     std::chrono::steady_clock::time_point start;
     std::chrono::seconds limit;
+    Of of = Of::kOthers;
   };
 
  private:

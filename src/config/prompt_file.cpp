@@ -23,10 +23,15 @@ class PromptReader {
  public:
   PromptReader(const ConfigTable& top, const ReadFile& read, Notices notices) : top_(top), neutrals_(read) {
     file_.notices = std::move(notices);
+    file_.recorded_as = std::filesystem::path(top.path()).filename().string();
   }
 
   PromptFile run() {
     check_prompt_table(top_, TableKind::kTopLevel);
+    if (top_.has("recorded_as")) {
+      top_.mark_asked("recorded_as");
+      file_.recorded_as = top_.text("recorded_as");
+    }
     if (top_.has("slider")) {
       slider_.emplace(take_table("slider"));
       check_prompt_table(*slider_, TableKind::kSection);

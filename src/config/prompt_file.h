@@ -16,6 +16,8 @@ struct PromptFile {
   // One for each slider before its expansion (without `preserve`), one for each pair; in the order of
   // `pairs`.
   std::vector<PromptDirection> directions;
+  // The name that a LoRA's metadata gets: the file's, or the one that it says itself (`recorded_as`).
+  std::string recorded_as;
 };
 
 // Reads a .toml, .yaml or .yml file (by its ending) and the neutral files it names (paths relative to it),

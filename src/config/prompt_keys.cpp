@@ -56,7 +56,7 @@ std::vector<std::string> known_keys(TableKind kind) {
     if (fits) names.emplace_back(key.name);
   }
   if (kind == TableKind::kSection || kind == TableKind::kTopLevel) names.emplace_back("targets");
-  if (kind == TableKind::kTopLevel) names.insert(names.end(), {"prompts", "slider"});
+  if (kind == TableKind::kTopLevel) names.insert(names.end(), {"prompts", "slider", "recorded_as"});
   return names;
 }
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/fault.h"
 
 namespace leco {
 namespace {
@@ -62,6 +63,7 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(te
   }
   if (descriptor_ < 0) throw_cannot_write(path_, errno);
   written_now = temporary_.c_str();
+  fault_point(FaultPoint::kFileMade);
 }
 
 AtomicFile::~AtomicFile() {
@@ -82,7 +84,9 @@ void AtomicFile::write(std::string_view bytes) {
 
 void AtomicFile::commit() {
   LECO_ASSERT(descriptor_ >= 0);
+  if (fault_point(FaultPoint::kFileFilled) == Fault::kNoSpace) throw_cannot_write(path_, ENOSPC);
   if (fsync(descriptor_) != 0) throw_cannot_write(path_, errno);
+  fault_point(FaultPoint::kFileSynced);
   // Network file systems report a failed write only here. The descriptor is gone in either case.
   const bool closed = close(descriptor_) == 0;
   descriptor_ = -1;
@@ -90,6 +94,7 @@ void AtomicFile::commit() {
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw_cannot_write(path_, errno);
   written_now = nullptr;
   temporary_.clear();
+  fault_point(FaultPoint::kFileNamed);
   sync_folder_of(path_);
 }
 

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/read_file.h"
 #include "io/atomic_file.h"
 #include "io/digest.h"
@@ -61,6 +62,7 @@ WholeFolder::WholeFolder(std::string path) : path_(std::move(path)), temporary_(
   std::error_code failure;
   fs::remove_all(temporary_, failure);  // left by a killed process that had our number
   if (mkdir(temporary_.c_str(), 0777) != 0) throw_cannot_write(path_, errno);
+  fault_point(FaultPoint::kFolderMade);
 }
 
 WholeFolder::~WholeFolder() {
@@ -80,7 +82,9 @@ void WholeFolder::commit() {
   for (const File& file : files_)
     manifest["files"][file.name] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
   write_file_atomically((fs::path(temporary_) / kManifest).string(), manifest.dump(2) + "\n");
+  fault_point(FaultPoint::kFolderDone);
   take_name(temporary_, path_);
+  fault_point(FaultPoint::kFolderNamed);
   sync_folder_of(path_);
   std::error_code ignored;
   fs::remove_all(temporary_, ignored);  // what had the name before

@@ -15,17 +15,23 @@ std::vector<Pack> make_packs(const PlanSettings& settings, const std::vector<Pro
     return distinct_prompts(pairs[item.pair], settings.rollout_guidance).rollout;
   };
   std::vector<Pack> packs;
+  std::vector<size_t>
+      open;  // those that are not full, of different shapes: few, however many items there are
   for (const WorkItem& item : items) {
-    const auto joins = [&](const Pack& pack) {
-      return std::ssize(pack) < settings.items_per_pass && pack[0].resolution == item.resolution &&
-             pairs[pack[0].pair].batch_size == pairs[item.pair].batch_size &&
-             rollout_halves(pack[0]) == rollout_halves(item);
+    const auto joins = [&](size_t index) {
+      const WorkItem& first = packs[index].front();
+      return first.resolution == item.resolution &&
+             pairs[first.pair].batch_size == pairs[item.pair].batch_size &&
+             rollout_halves(first) == rollout_halves(item);
     };
-    const auto open = std::ranges::find_if(packs, joins);
-    if (open != packs.end())
-      open->push_back(item);
-    else
+    const auto found = std::ranges::find_if(open, joins);
+    if (found != open.end()) {
+      packs[*found].push_back(item);
+      if (std::ssize(packs[*found]) == settings.items_per_pass) open.erase(found);
+    } else {
       packs.push_back({item});
+      if (settings.items_per_pass > 1) open.push_back(packs.size() - 1);
+    }
   }
   for (Pack& pack : packs) std::ranges::stable_sort(pack, std::greater<>{}, &WorkItem::k);
   return packs;
@@ -42,6 +48,10 @@ Pack at_point(const Pack& pack, int64_t point, const DrawSettings& settings) {
 
 double StepPlan::efficiency() const {
   return leco::efficiency(costs, shares);
+}
+
+double StepPlan::greatest_load() const {
+  return leco::greatest_load(costs, shares);
 }
 
 PlanSettings plan_settings(const TrainSettings& settings, int ranks) {

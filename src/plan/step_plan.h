@@ -22,6 +22,7 @@ struct StepPlan {
   std::vector<double> costs;                 // of each pack
   std::vector<std::vector<int64_t>> shares;  // pack indices of each rank
   double efficiency() const;
+  double greatest_load() const;  // of a rank
 };
 
 struct PlanSettings {

@@ -9,7 +9,7 @@
 
 #include "report/pair_blocks.h"
 #include "report/settings_table.h"
-#include "train/lora_output.h"
+#include "train/pairs_json.h"
 
 namespace leco {
 namespace {

@@ -13,6 +13,7 @@
 #include "io/digest.h"
 #include "io/torch_checkpoint_write.h"
 #include "lora/lora_file.h"
+#include "train/pairs_json.h"
 
 namespace leco {
 namespace {
@@ -20,27 +21,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kPreviewPairs = 16;  // as sd-scripts
-
-ordered_json to_json(const PromptPair& pair) {
-  return {{"target", pair.target},
-          {"positive", pair.positive},
-          {"unconditional", pair.unconditional},
-          {"neutral", pair.neutral},
-          {"action", pair.action == Action::kErase ? "erase" : "enhance"},
-          {"guidance_scale", pair.guidance_scale},
-          {"resolution", {pair.resolution.height, pair.resolution.width}},
-          {"dynamic_resolution", pair.dynamic_resolution},
-          {"dynamic_crops", pair.dynamic_crops},
-          {"batch_size", pair.batch_size},
-          {"multiplier", pair.multiplier},
-          {"weight", pair.weight}};
-}
-
-std::string first_pairs_json(const std::vector<PromptPair>& pairs, size_t most) {
-  ordered_json list = ordered_json::array();
-  for (size_t i = 0; i < std::min(most, pairs.size()); ++i) list.push_back(to_json(pairs[i]));
-  return list.dump();
-}
 
 std::string object_json(const std::vector<std::pair<std::string, std::string>>& entries) {
   ordered_json object = ordered_json::object();
@@ -118,8 +98,8 @@ void add_sd_scripts_keys(Metadata& metadata, const Provenance& from, int64_t fin
   for (const auto& [name, value] : from.effective)
     if (name == "network_args" && !value.empty()) metadata["ss_network_args"] = arguments_json(value);
   metadata["ss_leco_prompt_count"] = std::to_string(from.pairs.size());
-  metadata["ss_leco_prompts_file"] = std::filesystem::path(settings.prompts_file).filename().string();
-  metadata["ss_leco_preview"] = first_pairs_json(from.pairs, kPreviewPairs);
+  metadata["ss_leco_prompts_file"] = from.prompts_name;
+  metadata["ss_leco_preview"] = pairs_json(from.pairs, kPreviewPairs);
   metadata["ss_base_model_version"] = base_model_version(from);
   metadata["ss_seed"] = std::to_string(*settings.seed);
   metadata["ss_steps"] = std::to_string(finished_steps);
@@ -165,10 +145,6 @@ void check_finite(const NamedTensors& tensors, SavePrecision precision, int64_t 
 }
 
 }  // namespace
-
-std::string pairs_json(const std::vector<PromptPair>& pairs) {
-  return first_pairs_json(pairs, pairs.size());
-}
 
 std::string lora_path(const TrainSettings& settings, int64_t finished_steps) {
   const bool last = finished_steps >= settings.max_train_steps;

@@ -19,6 +19,7 @@ namespace leco {
 struct Provenance {
   const TrainSettings& settings;
   const std::vector<PromptPair>& pairs;
+  std::string prompts_name;  // of the prompt file: PromptFile::recorded_as
   std::vector<std::pair<std::string, std::string>>
       effective;  // every setting that determines the result, as text
   std::vector<std::pair<std::string, std::string>> model_files =
@@ -33,9 +34,6 @@ std::string lora_path(const TrainSettings& settings, int64_t finished_steps);
 
 // sd-scripts' keys for LECO, modelspec's, and ours. Empty with --no_metadata.
 Metadata lora_metadata(const LoraNetwork& network, const Provenance& provenance, int64_t finished_steps);
-
-// The pairs as a JSON list, every field of each: what the metadata leco_pairs holds.
-std::string pairs_json(const std::vector<PromptPair>& pairs);
 
 // Writes the file whole or not at all and returns its path; throws when a weight is not finite in the file's
 // type. One rank calls it.

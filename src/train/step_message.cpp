@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "core/error.h"
+#include "plan/traffic.h"
+
 namespace leco {
 namespace {
 
@@ -27,8 +30,9 @@ const char* phase_name(Phase phase) {
 }
 
 void StepMessage::share(Communicator& comm, torch::Device device) {
-  std::vector<double> values = {greatest_gradient, overflowed ? 1.0 : 0.0, faulty_rank, stop_signal};
+  std::vector<double> values = {greatest_gradient, overflowed ? 1.0 : 0.0, faulty_rank, stop_signal, busy};
   values.insert(values.end(), seconds.begin(), seconds.end());
+  LECO_ASSERT(std::ssize(values) == kStepMessageHead);  // what docs/distributed.md counts
   values.insert(values.end(), losses.begin(), losses.end());
   Tensor message = at::tensor(values, torch::kFloat64).to(device);
   comm.all_reduce(message, Reduce::kMax);
@@ -38,6 +42,7 @@ void StepMessage::share(Communicator& comm, torch::Device device) {
   overflowed = *agreed++ != 0;
   faulty_rank = *agreed++;
   stop_signal = *agreed++;
+  busy = *agreed++;
   for (double& phase : seconds) phase = *agreed++;
   for (double& loss : losses) loss = *agreed++;
   if (faulty_rank >= 0) fault = text_of(static_cast<int>(faulty_rank), fault, comm, device);

@@ -25,6 +25,7 @@ struct StepMessage {
   double faulty_rank = -1;       // the highest rank that met a non-finite number; −1: none
   std::string fault;             // what this rank met; once shared, what faulty_rank met
   double stop_signal = 0;        // the signal that asks this rank, or some rank, to stop; 0: none
+  double busy = 0;               // seconds of this rank's own work; once shared, of the busiest rank's
   PhaseSeconds seconds{};        // of the slowest rank
   std::vector<double> losses;    // of each item, weight included
 

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <span>
 
+#include "comm/watchdog.h"
 #include "core/error.h"
+#include "core/fault.h"
 #include "optim/lr_schedule.h"
 #include "train/replica_check.h"
 
@@ -23,6 +26,12 @@ double norm_of(const Tensor& gradient) {
 // As torch.nn.utils.clip_grad_norm_.
 void clip(Tensor& gradient, double norm, double greatest_norm) {
   if (greatest_norm > 0) gradient.mul_(std::min(1.0, greatest_norm / (norm + 1e-6)));
+}
+
+// What a rank works alone; the rest of a step is waiting for others, or done by all alike.
+double busy_seconds(const PhaseSeconds& seconds) {
+  const auto of = [&](Phase phase) { return seconds[static_cast<size_t>(phase)]; };
+  return of(Phase::kRollout) + of(Phase::kFrozen) + of(Phase::kTrain);
 }
 
 std::string describe(const WorkItem& item, const PromptPair& pair) {
@@ -61,6 +70,7 @@ Trainer::Trainer(Given given)
 
 StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
+  begin(step, plan);
   StepMessage message(plan_.draws.items);
   GradientMerge merge;
   early_sign_ = sums_when_due(given_.settings, step, plan_.draws.items);
@@ -68,8 +78,12 @@ StepReport Trainer::step(int64_t step) {
   for (const int64_t index : plan.shares[given_.comm.rank()])
     train_on(plan.packs[index], message, merge, clock);
   message.stop_signal = given_.stop_signal();
+  const double busy = message.busy = busy_seconds(message.seconds);
+  fault_point(FaultPoint::kMessage);
   clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
   stop_on_fault(message, step);
+  note_balance(plan, busy, message.busy);
+  fault_point(FaultPoint::kMerge);
 
   StepReport report{.step = step + 1,
                     .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
@@ -93,39 +107,76 @@ StepReport Trainer::step(int64_t step) {
   return report;
 }
 
+void Trainer::begin(int64_t step, const StepPlan& plan) {
+  step_ = step + 1;
+  fault_point(FaultPoint::kStep, step_);
+  limit_.expect(plan.greatest_load());
+}
+
+void Trainer::note_balance(const StepPlan& plan, double mine, double busiest) {
+  const double greatest = plan.greatest_load();
+  limit_.note(greatest, busiest);
+  busy_ += mine;
+  busiest_ += busiest;
+  mean_load_ += greatest * plan.efficiency();
+  greatest_load_ += greatest;
+}
+
+Trainer::Balance Trainer::balance(Communicator& host) const {
+  if (greatest_load_ == 0 || busiest_ == 0) return {};
+  const std::vector<double> busy = host.all_gather(busy_);
+  const double mean = std::accumulate(busy.begin(), busy.end(), 0.0) / static_cast<double>(busy.size());
+  return {.expected = mean_load_ / greatest_load_, .measured = mean / busiest_};
+}
+
+template <class Work>
+auto Trainer::timed(Phase phase, DeviceClock& clock, Work work) {
+  const Watch watch = Watch::of_my_work(fmt::format("{} of step {}", phase_name(phase), step_));
+  return clock.time(phase, work);
+}
+
 void Trainer::update(Tensor& gradient, StepReport& report, DeviceClock& clock) {
-  clock.time(Phase::kUpdate, [&] {
+  timed(Phase::kUpdate, clock, [&] {
     if (loss_scale_.value() != 1) gradient.mul_(1 / loss_scale_.value());
     report.gradient_norm = norm_of(gradient);
     clip(gradient, report.gradient_norm, given_.settings.max_grad_norm);
     optimizer_->step(given_.network.weights(), gradient, report.learning_rate);
     report.learning_rate = optimizer_->rate_of_step(report.learning_rate);
-    const int64_t every = given_.settings.check_every;
-    if (every > 0 && report.step % every == 0)
-      check_replicas(given_.comm, given_.network.weights(), report.step);
+    fault_point(FaultPoint::kUpdated);
   });
+  const int64_t every = given_.settings.check_every;
+  if (every > 0 && report.step % every == 0)
+    clock.time(Phase::kUpdate, [&] { check_replicas(given_.comm, given_.network.weights(), report.step); });
 }
 
 // The pack's gradient, summed over the points of its rollout, is held by the merge.
 void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock) {
-  const auto latents = clock.time(Phase::kRollout, [&] { return worker_.roll_out(pack); });
+  const auto latents = timed(Phase::kRollout, clock, [&] {
+    fault_point(FaultPoint::kRollout);
+    return worker_.roll_out(pack);
+  });
   given_.network.zero_gradients();
   for (int64_t point = 0; point < std::ssize(latents); ++point) {
     const Pack there = at_point(pack, point, plan_.draws);
     const Tensor& x = latents[point];
-    const Tensor y = clock.time(Phase::kFrozen, [&] { return worker_.goal(there, x); });
-    const Tensor e = clock.time(Phase::kTrain, [&] {
+    const Tensor y = timed(Phase::kFrozen, clock, [&] { return worker_.goal(there, x); });
+    const Tensor e = timed(Phase::kTrain, clock, [&] {
       const Tensor predicted = worker_.predict(there, x), losses = worker_.losses(there, predicted, y);
       (losses.sum() * loss_scale_.value()).backward();
       note_losses(message, there, losses);
       return predicted.detach();
     });
     if (early_sign_)
-      clock.time(Phase::kFrozen, [&] {
+      timed(Phase::kFrozen, clock, [&] {
         early_sign_->note(there, {e, worker_.predict_without(there, x), y});
       });
   }
-  clock.time(Phase::kTrain, [&] { note_gradient(message, pack, merge.hold(given_.network.gradients())); });
+  timed(Phase::kTrain, clock, [&] {
+    Tensor gradients = given_.network.gradients();
+    if (fault_point(FaultPoint::kGradient) == Fault::kNotFinite)
+      gradients.fill_(std::numeric_limits<float>::quiet_NaN());
+    note_gradient(message, pack, merge.hold(gradients));
+  });
 }
 
 // What is not finite is known only here, where it arose. The first of it is told.

@@ -14,6 +14,7 @@
 #include "train/gradient_merge.h"
 #include "train/loss_scale.h"
 #include "train/pack_worker.h"
+#include "train/step_limit.h"
 #include "train/step_message.h"
 
 namespace leco {
@@ -57,11 +58,23 @@ class Trainer {
   Optimizer& optimizer() { return *optimizer_; }
   const Optimizer& optimizer() const { return *optimizer_; }
 
+  // How evenly this start's steps were shared out: mean over greatest of what the ranks had to do, by cost
+  // and in seconds.
+  struct Balance {
+    double expected = 1, measured = 1;
+  };
+  Balance balance(Communicator& host) const;  // collective
+
   // Part of the run's state.
   LossScale& loss_scale() { return loss_scale_; }
   const LossScale& loss_scale() const { return loss_scale_; }
 
  private:
+  void begin(int64_t step, const StepPlan& plan);
+  void note_balance(const StepPlan& plan, double mine, double busiest);
+  // Times this rank's own work; the watchdog names it when it hangs.
+  template <class Work>
+  auto timed(Phase phase, DeviceClock& clock, Work work);
   void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);
   void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
   void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
@@ -74,6 +87,9 @@ class Trainer {
   std::optional<EarlySignSums> early_sign_;  // in the steps that want one
   std::unique_ptr<Optimizer> optimizer_;
   LossScale loss_scale_;
+  StepLimit limit_;
+  int64_t step_ = 0;                                                   // finished steps once this one is done
+  double busy_ = 0, busiest_ = 0, mean_load_ = 0, greatest_load_ = 0;  // sums over this start's steps
 };
 
 }  // namespace leco

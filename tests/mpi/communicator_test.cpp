@@ -8,6 +8,7 @@
 #include <limits>
 #include <thread>
 
+#include "comm/gather_texts.h"
 #include "comm/local_communicator.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_error.h"
@@ -282,6 +283,15 @@ TEST(Watch, LetsAnOperationThatReturnsInTimePass) {
 
 TEST(Watch, TakesOnlyAPositiveLimit) {
   EXPECT_THROW(set_collective_limit(std::chrono::seconds(0)), Error);
+}
+
+TEST(GatherTexts, GivesEveryRankTheTextsOfAllInOrder) {
+  Communicator& comm = test_world().host();
+  const auto text_of = [](int rank) { return "nöde" + std::string(static_cast<size_t>(rank), 'x'); };
+  const std::vector<std::string> texts = gather_texts(comm, text_of(comm.rank()), 7);
+  ASSERT_EQ(texts.size(), static_cast<size_t>(comm.size()));
+  for (int rank = 0; rank < comm.size(); ++rank) EXPECT_EQ(texts[rank], text_of(rank).substr(0, 7));
+  EXPECT_EQ(gather_texts(comm, ""), std::vector<std::string>(texts.size()));
 }
 
 }  // namespace

@@ -152,10 +152,18 @@ TEST(OutputConfig, ChecksValuesAndLeavesOutWhatIsNoSetting) {
                          output({"--config_file=a", "--output_config", "--network_dim=0"});
                        }),
                        "--network_dim=0: expected"));
-  EXPECT_TRUE(contains(error_of([&] {
-                         output({"--config_file=a", "--output_config", "--seed=18446744073709551615"});
-                       }),
-                       "a TOML file holds integers up to"));
+}
+
+TEST(OutputConfig, PutsASeedInQuotesThatTomlsIntegersDoNotHold) {
+  const std::string text =
+      parse_train_flags(Words{"--config_file=a.toml", "--output_config", "--seed=18446744073709551615"},
+                        no_file)
+          .output.value()
+          .text;
+  EXPECT_TRUE(contains(text, "seed = \"18446744073709551615\"")) << text;
+  EXPECT_EQ(parse({"--config_file=run.toml"}, holding(text)).settings.seed, 18446744073709551615u);
+  EXPECT_TRUE(contains(config_error("seed = \"7\""), "expected an integer"));
+  EXPECT_TRUE(contains(config_error("seed = \"18446744073709551616\""), "expected an integer"));
 }
 
 }  // namespace

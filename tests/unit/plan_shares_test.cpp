@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <numeric>
 #include <set>
 
@@ -225,6 +226,21 @@ TEST(StepPlan, costs_a_pack_the_sum_of_its_items) {
     double cost = 0;
     for (const WorkItem& item : plan.packs[p]) cost += item_cost(item, pairs[item.pair], 3.0);
     EXPECT_DOUBLE_EQ(plan.costs[p], cost);
+  }
+}
+
+// What docs/distributed.md promises for rollouts of independent lengths.
+TEST(Efficiency, is_at_least_97_percent_with_four_items_a_rank_on_8_ranks) {
+  constexpr int64_t kSteps = 500;
+  for (const auto& pairs : {std::vector{pair_of("a", "b")}, std::vector{pair_of("a", "b", "c", "d")}}) {
+    double sum = 0, least = 1;
+    for (int64_t step = 0; step < kSteps; ++step) {
+      const double one = plan_step(settings_for(32, 1), pairs, step, 8).efficiency();
+      sum += one;
+      least = std::min(least, one);
+    }
+    std::printf("  mean %.4f, least %.4f of %d steps\n", sum / kSteps, least, static_cast<int>(kSteps));
+    EXPECT_GE(sum / kSteps, 0.97);
   }
 }
 

@@ -1,0 +1,88 @@
+// The exact merge beside MPI's own float all-reduce, at the sizes of LoRA files. Run it under mpirun:
+//   mpirun -n 2 build/tests/bench/merge_time [REPEATS]
+// A row a size: the median seconds of MPI_Allreduce over floats, of the same over 64-bit integers, and of the
+// whole merge (holding one gradient, the maximum, quantising, integers, the mean), slowest rank. Aims:
+// integers ≤ 2.2 ×, the whole ≤ 3.5 ×.
+#include <fmt/format.h>
+#include <mpi.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <vector>
+
+#include "comm/world.h"
+#include "launcher/process.h"
+#include "train/gradient_merge.h"
+
+namespace {
+
+using namespace leco;
+using torch::Tensor;
+
+struct Size {
+  const char* name;
+  int64_t weights;
+};
+const Size kSizes[] = {{"SD 1.5 attention, rank 4", 797'184},
+                       {"SD 1.5, rank 4", 1'754'112},
+                       {"SD 1.5, rank 16", 7'016'448},
+                       {"SDXL, rank 4", 10'645'504},
+                       {"SDXL, rank 16", 42'582'016}};
+
+// Of the slowest rank, the median of `repeats`, in seconds.
+double median_seconds(Communicator& comm, int repeats, const std::function<void()>& act) {
+  std::vector<double> seconds;
+  for (int i = -1; i < repeats; ++i) {  // one to warm up
+    comm.barrier();
+    const auto start = std::chrono::steady_clock::now();
+    act();
+    const double mine = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double slowest = std::ranges::max(comm.all_gather(mine));
+    if (i >= 0) seconds.push_back(slowest);
+  }
+  std::ranges::nth_element(seconds, seconds.begin() + repeats / 2);
+  return seconds[repeats / 2];
+}
+
+void measure(Communicator& comm, const Size& size, int repeats) {
+  const Tensor gradient = torch::randn({size.weights});
+  Tensor floats = gradient.clone(), mean;
+  Tensor integers = torch::ones({size.weights}, torch::kInt64);
+  const double of_floats = median_seconds(comm, repeats, [&] {
+    if (comm.size() > 1)
+      MPI_Allreduce(MPI_IN_PLACE, floats.data_ptr(), static_cast<int>(size.weights), MPI_FLOAT, MPI_SUM,
+                    MPI_COMM_WORLD);
+  });
+  const double of_integers = median_seconds(comm, repeats, [&] { comm.all_reduce(integers, Reduce::kSum); });
+  const double whole = median_seconds(comm, repeats, [&] {
+    GradientMerge merge;
+    Tensor greatest = at::tensor({merge.hold(gradient)}, torch::kFloat64);
+    comm.all_reduce(greatest, Reduce::kMax);
+    mean = merge.merge(comm, gradient, greatest.item<double>(), comm.size(), comm.size());
+  });
+  if (comm.rank() != 0) return;
+  const auto beside = [&](double seconds) {  // a rank alone sends nothing that could be compared
+    return comm.size() == 1 ? std::string("–")
+                            : fmt::format("{:.1f} ms, {:.2f}×", 1e3 * seconds, seconds / of_floats);
+  };
+  fmt::print("| {} | {:.0f} MB | {} | {} | {} | {} |\n", size.name, 4e-6 * static_cast<double>(size.weights),
+             comm.size(), comm.size() == 1 ? "–" : fmt::format("{:.1f} ms", 1e3 * of_floats),
+             beside(of_integers), comm.size() == 1 ? fmt::format("{:.1f} ms", 1e3 * whole) : beside(whole));
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  prepare_process();
+  make_deterministic(1);
+  World world;
+  const int repeats = count > 1 ? std::atoi(words[1]) : 5;
+  if (world.rank() == 0)
+    std::puts(
+        "| LoRA | float32 | ranks | MPI's float sum | integers | whole merge |\n| --- | --- | --- | --- | "
+        "--- | --- |");
+  for (const Size& size : kSizes) measure(world.host(), size, repeats);
+}

@@ -1,0 +1,146 @@
+"""However a training is broken, it says where, ends soon, and goes on to the bytes of one that was not.
+
+usage: faults_test.py MPIEXEC LECO_FAULTS LECO CLOCK_JUMPS_BACK
+"""
+import contextlib
+import json
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+import leco_runs  # noqa: E402
+from leco_runs import LecoTest, Run, main  # noqa: E402
+
+PLAIN, CLOCK = sys.argv[3:5]
+STOPPED = 85
+STEPS, KEPT = 4, 2  # the last one, and the one whose saving is broken
+# What is reached while the files of a step are saved: the LoRA is the first of them, then the state's three and DONE.
+FILE_POINTS = [f"file-{what}.{number}" for number in (1, 2, 5) for what in ("made", "filled", "synced", "named")]
+SAVING = ["updated", "metrics", *FILE_POINTS, "folder-made", "folder-done", "folder-named", "saved"]
+
+
+@contextlib.contextmanager
+def variables(**given):
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name in given:
+            del os.environ[name]
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+class FaultsTest(LecoTest):
+    FLAGS = {"max_train_steps": STEPS, "save_every_n_steps": KEPT, "save_state": True, "save_state_on_train_end": True,
+             "max_denoising_steps": 2, "pairs_per_step": 2}
+
+    def run_with(self, output, fault=None, ranks=None, seconds=None, **flags):
+        given = {**({"LECO_FAULT": fault} if fault else {}), **({"LECO_TIMEOUT_SECONDS": str(seconds)} if seconds else {})}
+        with variables(**given):
+            return Run(self.arguments(output, **{**self.FLAGS, **flags}), ranks)
+
+    def outcome(self, output):
+        folder = self.folder / output
+        return {"lora": self.files(output), "state": contents(folder / "x-state"),
+                "step": contents(folder / f"x-step{KEPT:08}-state"), "metrics": self.metrics(output)}
+
+    def undisturbed(self):
+        run = self.run_with("whole")
+        self.assertEqual(run.status, 0, run.err)
+        return self.outcome("whole")
+
+    def check_goes_on(self, output, expected, ranks=None):
+        run = self.run_with(output, ranks=ranks, resume="auto")
+        self.assertEqual(run.status, 0, run.err)
+        found = self.outcome(output)
+        for kind in expected:
+            self.assertTrue(found[kind] == expected[kind], f"{kind} differs: {list(found[kind])}\n{run.err}")
+        left = [path.name for path in (self.folder / output).iterdir() if ".tmp-" in path.name]
+        self.assertEqual(left, [])
+        return run
+
+    def test_killed_at_every_point_of_a_save_it_ends_in_the_same_bytes(self):
+        expected = self.undisturbed()
+        for point in SAVING:
+            with self.subTest(point):
+                output = point.replace(".", "_")
+                run = self.run_with(output, f"0:{KEPT}:{point}:kill")
+                self.assertEqual(run.status, -9, run.err)
+                self.check_goes_on(output, expected)
+
+    def test_killed_anywhere_in_a_step_on_any_rank_it_ends_in_the_same_bytes(self):
+        expected = self.undisturbed()
+        for rank, point, kind in ((1, "rollout", "kill"), (0, "message", "kill"), (1, "merge", "exit"), (0, "updated", "exit")):
+            with self.subTest(point):
+                output = f"{point}_{rank}"
+                run = self.run_with(output, f"{rank}:{KEPT + 1}:{point}:{kind}", ranks=2)
+                self.assertNotIn(run.status, (0, STOPPED), run.err)
+                self.assertLess(run.seconds, 30)
+                self.assertIn(f"goes on from step {KEPT}", self.check_goes_on(output, expected, ranks=2).err)
+
+    def test_what_is_not_a_number_stops_all_ranks_with_the_last_state_kept(self):
+        expected = self.undisturbed()
+        run = self.run_with("out", f"1:{KEPT + 1}:gradient:nan", ranks=2)
+        self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+        self.assertIn(f"stopped in step {KEPT + 1}: on rank 1, the gradient of item", run.errors()[0])
+        self.check_goes_on("out", expected)
+
+    def test_a_full_disk_in_a_save_keeps_the_state_before(self):
+        self.FLAGS = {**self.FLAGS, "save_every_n_steps": 1}
+        expected = self.undisturbed()
+        for number in (1, 3, 5):
+            with self.subTest(number):
+                run = self.run_with(f"out{number}", f"0:{KEPT}:file-filled.{number}:enospc", ranks=2)
+                self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+                self.assertIn("No space left on device", run.errors()[0])
+                self.assertIn("goes on from step 1", self.check_goes_on(f"out{number}", expected).err)
+
+    def test_a_signal_at_any_point_stops_with_a_state(self):
+        expected = self.undisturbed()
+        for point in ("merge", "metrics", "folder-done"):
+            with self.subTest(point):
+                step = KEPT if point == "folder-done" else KEPT + 1
+                run = self.run_with(point, f"0:{step}:{point}:sigterm", ranks=2)
+                self.assertEqual(run.status, STOPPED, run.err)
+                self.check_goes_on(point, expected)
+
+    def test_a_rank_that_hangs_is_named_with_what_it_does(self):
+        expected = self.undisturbed()
+        for rank, point, words in ((1, "rollout", ("rank 1", "rollout")), (0, "updated", ("rank 0", "update")),
+                                   (0, "file-filled.2", ("rank 0", "saving"))):
+            with self.subTest(point):
+                step = KEPT if "file" in point else KEPT + 1
+                output = point.replace(".", "_")
+                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=12)
+                self.assertEqual(run.status, 1, run.err)
+                self.assertLess(run.seconds, 60)
+                told = [line for line in run.errors() if all(word in line for word in (*words, f"of step {step}"))]
+                self.assertTrue(told, run.err)
+                self.check_goes_on(output, expected, ranks=2)
+
+    def test_a_clock_that_jumps_back_changes_nothing(self):
+        expected = self.undisturbed()
+        with variables(LD_PRELOAD=CLOCK):
+            run = self.run_with("out", save_every_n_steps=KEPT)
+        self.assertEqual(run.status, 0, run.err)
+        self.assertEqual(self.outcome("out"), expected)
+        record = json.loads((self.folder / "out" / "x.run.json").read_text())
+        self.assertLess(record["finished"], record["started"])
+        self.assertGreater(record["seconds"], 0)
+        self.assertLess(record["seconds"], 60)
+        lines = (self.folder / "out" / "x.metrics.jsonl").read_text().splitlines()
+        self.assertTrue(all(value >= 0 for line in lines for value in json.loads(line)["seconds"].values()))
+
+    def test_the_program_itself_knows_no_faults(self):
+        self.assertNotIn(b"LECO_FAULT", pathlib.Path(PLAIN).read_bytes())
+        leco_runs.LECO, faults = PLAIN, leco_runs.LECO
+        self.addCleanup(setattr, leco_runs, "LECO", faults)
+        self.assertEqual(self.run_with("out", "0:1:step:kill").status, 0)
+
+
+if __name__ == "__main__":
+    main()
