@@ -2,7 +2,6 @@
 #pragma once
 
 #include "comm/mpi_error.h"
-#include "comm/nccl_communicator.h"
 
 namespace leco {
 
@@ -17,8 +16,7 @@ class MpiSession {
   int local_rank() const { return local_rank_; }
   int local_size() const { return local_size_; }
 
-  // Whether no other rank of this node has the GPU at `mine`. Collective over the node.
-  bool alone_on_gpu(const GpuPlace& mine) const;
+  int node() const { return first_of_node_; }  // the job's rank that is this node's first: tells nodes apart
 
  private:
   [[noreturn]] static void refuse_launcher(int tasks);
@@ -30,6 +28,7 @@ class MpiSession {
   int size_ = 1;
   int local_rank_ = 0;
   int local_size_ = 1;
+  int first_of_node_ = 0;
 };
 
 }  // namespace leco
