@@ -55,8 +55,6 @@ DoneMarker marker_from(const ordered_json& object) {
   for (const auto& [name, file] : object.at("files").items())
     marker.files.push_back({name, file.at("bytes"), file.at("sha256")});
   if (!object.at("final_loss").is_null()) marker.final_loss = object.at("final_loss").get<double>();
-  for (const auto& [name, value] : object.at("measures").items())
-    if (value.is_number()) marker.measures.emplace_back(name, value.get<double>());
   return marker;
 }
 
@@ -72,12 +70,10 @@ std::string failed_path(const std::string& folder) {
 
 void write_done(const std::string& folder, DoneMarker marker, const std::vector<std::string>& names) {
   for (const std::string& name : names)
-    marker.files.push_back(
-        {name, fs::file_size(inside(folder, name)), sha256_of_file(inside(folder, name))});
-  ordered_json settings = ordered_json::object(), files = ordered_json::object(), measures = ordered_json::object();
+    marker.files.push_back({name, fs::file_size(inside(folder, name)), sha256_of_file(inside(folder, name))});
+  ordered_json settings = ordered_json::object(), files = ordered_json::object();
   for (const auto& [name, value] : marker.settings) settings[name] = value;
   for (const auto& [name, bytes, sha256] : marker.files) files[name] = {{"bytes", bytes}, {"sha256", sha256}};
-  for (const auto& [name, value] : marker.measures) measures[name] = value;
   const ordered_json object = {
       {"format", kFormat},
       {"version", kVersion},
@@ -86,7 +82,6 @@ void write_done(const std::string& folder, DoneMarker marker, const std::vector<
       {"final_loss", marker.final_loss ? ordered_json(*marker.final_loss) : ordered_json()},
       {"cost", marker.cost},
       {"ranks", marker.ranks},
-      {"measures", measures},
       {"files", files},
       {"settings", settings}};
   write_file_atomically(done_path(folder), text_of(object));

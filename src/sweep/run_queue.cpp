@@ -4,14 +4,21 @@
 
 namespace leco {
 
+std::optional<RunQueue::Taken> RunQueue::take(size_t run) {
+  auto claim = board_.claim(run);
+  if (!claim) return std::nullopt;
+  closed_.insert(run);
+  return Taken{run, std::move(claim)};
+}
+
 std::optional<RunQueue::Taken> RunQueue::next() {
-  for (at_ = first_free(at_); at_ < open_.size(); at_ = first_free(at_ + 1)) {
-    auto claim = board_.claim(open_[at_]);
-    if (!claim) continue;  // somebody was faster
-    const size_t run = open_[at_++];
-    closed_.insert(run);
-    return Taken{run, std::move(claim)};
-  }
+  while (begun_at_ < begun_.size())
+    if (auto taken = take(begun_[begun_at_++])) return taken;
+  for (at_ = first_free(at_); at_ < open_.size(); at_ = first_free(at_ + 1))
+    if (auto taken = take(open_[at_])) {  // else somebody was faster
+      ++at_;
+      return taken;
+    }
   return std::nullopt;
 }
 
@@ -44,10 +51,9 @@ std::optional<RunQueue::Taken> RunQueue::next_left_over(size_t& left) {
       std::erase_if(waiting_, [&](const Waiting& other) { return other.run == run; });
       continue;
     }
-    if (auto claim = board_.claim(run)) {
-      closed_.insert(run);
+    if (auto taken = take(run)) {
       std::erase_if(waiting_, [&](const Waiting& other) { return other.run == run; });
-      return Taken{run, std::move(claim)};
+      return taken;
     }
     ++left;
     note_taken(run);

@@ -15,18 +15,15 @@ namespace {
 
 constexpr size_t kLongestName = 180;  // bytes, as --output_name
 
-// What a file's name bears: no '/', no blanks, nothing that does not print.
-std::string for_name(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return c == '/' || c == ' ' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '_');
-  return text;
-}
-
 class Expansion {
  public:
   Expansion(const SweepSpec& spec, const std::vector<PromptSource>& sources, const ValueText& text,
             const UsualText& usual)
-      : spec_(spec), sources_(sources), text_(text), usual_(usual), uses_of_exclude_(spec.exclude.size(), 0) {}
+      : spec_(spec),
+        sources_(sources),
+        text_(text),
+        usual_(usual),
+        uses_of_exclude_(spec.exclude.size(), 0) {}
 
   RunTable run() {
     check_grid();
@@ -73,14 +70,14 @@ class Expansion {
   void check_source(const ConfigEntry& value, const std::string& title) const {
     std::vector<std::string> names;
     for (const PromptSource& source : sources_) names.push_back(source.name);
-    if (!value.value.is(ConfigNode::Kind::kText) ||
-        std::ranges::find(names, value.value.text) == names.end())
-      fail(value.line, fmt::format("{}: '{}' is {}; expected the name of a prompt file without its ending, or of "
-                                   "a slider{}",
-                                   title, kPromptsKey, describe(value.value),
-                                   value.value.is(ConfigNode::Kind::kText)
-                                       ? fmt::format("; the nearest is '{}'", nearest_name(value.value.text, names))
-                                       : ""));
+    if (!value.value.is(ConfigNode::Kind::kText) || std::ranges::find(names, value.value.text) == names.end())
+      fail(value.line,
+           fmt::format("{}: '{}' is {}; expected the name of a prompt file without its ending, or of "
+                       "a slider{}",
+                       title, kPromptsKey, describe(value.value),
+                       value.value.is(ConfigNode::Kind::kText)
+                           ? fmt::format("; the nearest is '{}'", nearest_name(value.value.text, names))
+                           : ""));
   }
 
   bool fits_source(const ConfigNode& entry, size_t source) const {
@@ -94,8 +91,9 @@ class Expansion {
     for (size_t i = 0; i < spec_.exclude.size(); ++i) {
       for (const ConfigEntry& value : spec_.exclude[i].table)
         if (std::ranges::find(known, value.key) == known.end())
-          fail(value.line, fmt::format("entry {} of exclude: '{}' is not in the grid; the nearest key is '{}'", i + 1,
-                                       shown(value.key), nearest_name(value.key, known)));
+          fail(value.line,
+               fmt::format("entry {} of exclude: '{}' is not in the grid; the nearest key is '{}'", i + 1,
+                           shown(value.key), nearest_name(value.key, known)));
       exclude_texts_.push_back(texts_of(spec_.exclude[i], fmt::format("entry {} of exclude", i + 1)));
     }
   }
@@ -119,11 +117,12 @@ class Expansion {
 
   bool is_excluded(const SweepRun& run) {
     for (size_t i = 0; i < spec_.exclude.size(); ++i) {
-      const bool matches = fits_source(spec_.exclude[i], run.source) &&
-                           std::ranges::all_of(exclude_texts_[i], [&](const auto& wanted) {
-                             return std::ranges::find(run.swept, std::pair<std::string, std::string>(wanted)) !=
-                                    run.swept.end();
-                           });
+      const bool matches =
+          fits_source(spec_.exclude[i], run.source) &&
+          std::ranges::all_of(exclude_texts_[i], [&](const auto& wanted) {
+            return std::ranges::find(run.swept, std::pair<std::string, std::string>(wanted)) !=
+                   run.swept.end();
+          });
       if (!matches) continue;
       ++uses_of_exclude_[i];
       return true;
@@ -185,14 +184,15 @@ class Expansion {
       const int64_t line =
           included != line_of_included_.end() ? included->second : sources_[table_.runs[i].source].line;
       if (name.starts_with('.') || name.size() > kLongestName)
-        fail(line, fmt::format("a run would be named '{}'; expected a file name of at most {} bytes that does not "
-                               "begin with a dot",
-                               name, kLongestName));
+        fail(line,
+             fmt::format("a run would be named '{}'; expected a file name of at most {} bytes that does not "
+                         "begin with a dot",
+                         name, kLongestName));
       if (!seen.emplace(name, i).second)
-        fail(line, fmt::format("two runs would be named '{}'; {}", name,
-                               included != line_of_included_.end()
-                                   ? "the grid has what this entry of include adds"
-                                   : "give one of the prompt files another name"));
+        fail(line,
+             fmt::format("two runs would be named '{}'; {}", name,
+                         included != line_of_included_.end() ? "the grid has what this entry of include adds"
+                                                             : "give one of the prompt files another name"));
     }
   }
 
@@ -201,13 +201,20 @@ class Expansion {
   const ValueText& text_;
   const UsualText& usual_;
   RunTable table_;
-  std::vector<std::vector<std::string>> grid_texts_;                // of each flag's values
+  std::vector<std::vector<std::string>> grid_texts_;               // of each flag's values
   std::vector<std::map<std::string, std::string>> exclude_texts_;  // of each entry: flag to value
   std::vector<int64_t> uses_of_exclude_;
   std::map<size_t, int64_t> line_of_included_;
 };
 
 }  // namespace
+
+std::string for_name(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return c == '/' || c == ' ' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+      '_');
+  return text;
+}
 
 RunTable expand_runs(const SweepSpec& spec, const std::vector<PromptSource>& sources, const ValueText& text,
                      const UsualText& usual) {

@@ -1,5 +1,5 @@
-// From a sweep's file to its runs: every prompt file with every combination of the grid, less what is excluded,
-// plus what is included.
+// From a sweep's file to its runs: every prompt file with every combination of the grid, less what is
+// excluded, plus what is included.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct PromptSource {
 struct SweepRun {
   std::string name;  // unique; a file name
   size_t source = 0;
-  SweepSpec::Entries values;                              // over base: the last of a flag counts
+  SweepSpec::Entries values;                               // over base: the last of a flag counts
   std::vector<std::pair<std::string, std::string>> swept;  // as in the name: the grid's flags, then others
 };
 
@@ -31,16 +31,20 @@ struct RunTable {
   std::vector<std::string> notices;
 };
 
-// The text of a flag's value for names and comparisons: equal values have equal texts. Refuses what is no value
-// of the flag, and unknown flags.
+// The text of a flag's value for names and comparisons: equal values have equal texts. Refuses what is no
+// value of the flag, and unknown flags.
 using ValueText = std::function<std::string(const ConfigEntry&)>;
 // What a flag has in a run that does not set it: base's value, else its default.
 using UsualText = std::function<std::string(const std::string& flag)>;
 
-// Usage errors with file and line: a combination that is there twice, names that are no file names, an exclude
-// with a flag that is not in the grid, a sample of more than there is, more than kMostRuns runs, none.
+// Usage errors with file and line: a combination that is there twice, names that are no file names, an
+// exclude with a flag that is not in the grid, a sample of more than there is, more than kMostRuns runs,
+// none.
 RunTable expand_runs(const SweepSpec& spec, const std::vector<PromptSource>& sources, const ValueText& text,
                      const UsualText& usual);
+
+// What a file's name bears of a text: no '/', no blanks, nothing that does not print.
+std::string for_name(std::string text);
 
 constexpr size_t kMostRuns = 100'000;
 // Stands in exclude and include for the name of a prompt file or slider.
