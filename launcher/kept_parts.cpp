@@ -84,8 +84,11 @@ std::shared_ptr<Vae> KeptParts::vae(torch::Device device, const std::string& oth
   return vae_->vae;
 }
 
-std::shared_future<FileDigests> KeptParts::digests() {
-  if (!digests_) digests_ = digest_in_background(base().weight_files());
+std::shared_future<FileDigests> KeptParts::digests(bool reads) {
+  if (!digests_) {
+    std::vector<WeightFile> files = base().weight_files();
+    digests_ = reads ? digest_in_background(std::move(files)) : std::shared_future<FileDigests>();
+  }
   return *digests_;
 }
 

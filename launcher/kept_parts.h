@@ -23,7 +23,7 @@ class KeptParts final : public ModelParts {
                           torch::Device device) override;
   std::shared_ptr<UNet> unet(Placement placement) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
-  std::shared_future<FileDigests> digests() override;
+  std::shared_future<FileDigests> digests(bool reads) override;
 
  private:
   struct Encoded {

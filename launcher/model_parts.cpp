@@ -20,8 +20,9 @@ std::shared_ptr<Vae> LoadedParts::vae(torch::Device device, const std::string& o
   return base().load_vae(device, other);
 }
 
-std::shared_future<FileDigests> LoadedParts::digests() {
-  return digest_in_background(base().weight_files());
+std::shared_future<FileDigests> LoadedParts::digests(bool reads) {
+  std::vector<WeightFile> files = base().weight_files();
+  return reads ? digest_in_background(std::move(files)) : std::shared_future<FileDigests>();
 }
 
 }  // namespace leco

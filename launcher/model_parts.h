@@ -22,8 +22,8 @@ class ModelParts {
   virtual std::shared_ptr<UNet> unet(
       Placement placement) = 0;  // without adapters; as one that is freshly loaded
   virtual std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) = 0;
-  // Of the files whose contents decide a training's result. Not collective.
-  virtual std::shared_future<FileDigests> digests() = 0;
+  // Of the files whose contents decide a training's result; not valid on ranks that do not read them.
+  virtual std::shared_future<FileDigests> digests(bool reads) = 0;
 };
 
 // Loads each part when it is asked for and keeps none but the model's description.
@@ -36,7 +36,7 @@ class LoadedParts final : public ModelParts {
                           torch::Device device) override;
   std::shared_ptr<UNet> unet(Placement placement) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
-  std::shared_future<FileDigests> digests() override;
+  std::shared_future<FileDigests> digests(bool reads) override;
 
  private:
   const TrainSettings settings_;

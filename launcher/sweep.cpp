@@ -40,15 +40,23 @@ class StatusLine {
     auto pause = std::chrono::seconds(1);
     while (!changed.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
       const auto start = std::chrono::steady_clock::now();
-      view_.refresh();
+      show(shown);
       // Looking shall cost a hundredth of the time at most, and ten thousand runs are looked at seldom.
       pause =
           std::max(std::chrono::seconds(5),
                    std::chrono::ceil<std::chrono::seconds>(100 * (std::chrono::steady_clock::now() - start)));
-      const std::string counts = view_.line().substr(0, view_.line().find(" left"));
-      if (counts != shown) log::headline(view_.line());
-      shown = counts;
     }
+  }
+
+  void show(std::string& shown) {
+    try {
+      view_.refresh();
+    } catch (const std::exception&) {  // a file went away under our eyes; there is a next time
+      return;
+    }
+    const std::string line = view_.line(), counts = line.substr(0, line.find(" left"));
+    if (counts != shown) log::headline(line);
+    shown = counts;
   }
 
   SweepView view_;
@@ -108,9 +116,9 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world) {
     SweepCrew crew(plan, start, world.split(group_of_rank(world.rank(), world.size(), plan.ranks_per_run)),
                    stop);
     finished = crew.work();
-    log::configure(console_of(plan.runs.front().parsed.settings));
     world.wait_for_all([&] { stop(); });
   }
+  log::configure(console_of(plan.runs.front().parsed.settings));
   return end_of_sweep(plan, world, !finished);
 }
 

@@ -19,7 +19,8 @@ namespace {
 
 constexpr int kGivesUp = 1;  // tag of the message that says why
 constexpr size_t kLongestReason = 2000;
-constexpr auto kSpin = std::chrono::milliseconds(1);  // ranks that do equal work arrive within about this long
+constexpr auto kSpin =
+    std::chrono::milliseconds(1);  // ranks that do equal work arrive within about this long
 constexpr auto kNap = std::chrono::microseconds(100);
 
 class MeetingCommunicator final : public Communicator {
@@ -53,7 +54,9 @@ class MeetingCommunicator final : public Communicator {
     if (std::ranges::count(colors, colors[0]) != std::ssize(colors)) return part;
     return std::make_unique<MeetingCommunicator>(std::move(part), meeting_);
   }
-  [[noreturn]] void abort(std::string_view reason, int status) noexcept override { inner_->abort(reason, status); }
+  [[noreturn]] void abort(std::string_view reason, int status) noexcept override {
+    inner_->abort(reason, status);
+  }
 
  private:
   std::unique_ptr<Communicator> inner_;
@@ -77,6 +80,8 @@ Meeting::~Meeting() {
 void Meeting::arrive(const std::string& operation, const std::function<void()>& meanwhile) {
   std::optional<Watch> watch;
   if (!meanwhile) watch.emplace(operation);
+  ++meetings_;
+  leave_if_in_vain();
   MPI_Request request = MPI_REQUEST_NULL;
   LECO_MPI(MPI_Ibarrier(group_, &request));
   wait(request, meanwhile);
@@ -89,12 +94,12 @@ void Meeting::wait(MPI_Request& request, const std::function<void()>& meanwhile)
     LECO_MPI(MPI_Test(&request, &all_are_here, MPI_STATUS_IGNORE));
     if (all_are_here != 0) return;
     hear();
+    leave_if_in_vain();
     if (meanwhile) meanwhile();
     if (std::chrono::steady_clock::now() - start > kSpin) std::this_thread::sleep_for(kNap);
   }
 }
 
-// Throws what a rank said that gave up, if one did.
 void Meeting::hear() {
   int is_waiting = 0;
   MPI_Status status;
@@ -102,21 +107,31 @@ void Meeting::hear() {
   if (is_waiting == 0) return;
   int bytes = 0;
   LECO_MPI(MPI_Get_count(&status, MPI_CHAR, &bytes));
-  std::string why(static_cast<size_t>(bytes), '\0');
-  LECO_MPI(MPI_Recv(why.data(), bytes, MPI_CHAR, status.MPI_SOURCE, kGivesUp, group_, MPI_STATUS_IGNORE));
+  std::string text(static_cast<size_t>(bytes), '\0');
+  LECO_MPI(MPI_Recv(text.data(), bytes, MPI_CHAR, status.MPI_SOURCE, kGivesUp, group_, MPI_STATUS_IGNORE));
+  Failure failure{std::stoll(text), text.substr(text.find('\n') + 1)};
+  if (!failure_ || failure.meetings < failure_->meetings) failure_ = std::move(failure);
+}
+
+// A rank that gave up later than this meeting is here, so this one goes on: a third may be in the operation
+// behind it already, and wait for us there.
+void Meeting::leave_if_in_vain() {
+  if (!failure_ || failure_->meetings >= meetings_) return;
   is_broken_ = true;
-  throw PeerFailure(why);
+  throw PeerFailure(failure_->why);
 }
 
 void Meeting::give_up(std::string_view why) {
   is_broken_ = true;
-  const std::string text(why.substr(0, kLongestReason));  // short enough for MPI to take it at once
+  const std::string text = fmt::format(
+      "{}\n{}", meetings_, why.substr(0, kLongestReason));  // short enough for MPI to take it at once
   for (int other = 0; other < size_; ++other)
     if (other != rank_)
       LECO_MPI(MPI_Send(text.data(), static_cast<int>(text.size()), MPI_CHAR, other, kGivesUp, group_));
 }
 
-std::unique_ptr<Communicator> with_meetings(std::unique_ptr<Communicator> inner, std::shared_ptr<Meeting> meeting) {
+std::unique_ptr<Communicator> with_meetings(std::unique_ptr<Communicator> inner,
+                                            std::shared_ptr<Meeting> meeting) {
   return std::make_unique<MeetingCommunicator>(std::move(inner), std::move(meeting));
 }
 

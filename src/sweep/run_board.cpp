@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -67,7 +68,9 @@ std::unique_ptr<ClaimFile> FolderBoard::claim(size_t run) {
   std::string holder;
   auto claim = ClaimFile::take(claim_path(folders_[run]), holder);
   RunState state;
-  if (claim && is_closed(run, state)) return nullptr;  // between the look and the claim
+  if (!claim || is_closed(run, state))
+    return nullptr;                          // it may have been finished between the look and the claim
+  unlink(done_path(folders_[run]).c_str());  // an old one, that does not count
   return claim;
 }
 
