@@ -1,11 +1,12 @@
 // `leco sweep`: many trainings from one file, shared out over groups of ranks.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "core/error.h"

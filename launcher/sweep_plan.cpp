@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <set>
 #include <sstream>
@@ -69,7 +70,7 @@ class Planner {
                    .output_dir = spec_.output_dir,
                    .ranks_per_run = spec_.ranks_per_run,
                    .max_retries = spec_.max_retries};
-    check_once_more(spec_.base, "base");
+    for (const ConfigEntry& entry : spec_.base) given(entry);  // also what every run sets anew
     if (spec_.evaluate) plan.evaluation = evaluation();
     find_sources();
     RunTable table = expand_runs(
@@ -92,16 +93,6 @@ class Planner {
       fail_at(spec_.path, entry.line,
               fmt::format("'{}' is set by the sweep itself, for each run; leave it out", entry.key));
     return given_by(entry, spec_.path, table_);
-  }
-
-  void check_once_more(const SweepSpec::Entries& entries, const char* title) const {
-    for (const ConfigEntry& entry : entries)
-      if (const Flag* flag = find_flag(table_, entry.key); flag != nullptr)
-        given(entry);
-      else
-        fail_at(spec_.path, entry.line,
-                fmt::format("{}: unknown key '{}'; did you mean '{}'?", title, shown(entry.key),
-                            suggest_flag(table_, entry.key)));
   }
 
   EvaluateSettings evaluation() const {

@@ -16,22 +16,23 @@ struct PlannedRun {
   std::string name;
   std::string prompts;  // the prompt file's stem, or the slider's name
   NamedValues swept;    // as in the name
-  ParsedTrain parsed;
-  std::string folder;
-  std::string slider;  // the text of its prompt file, which is to lie in its folder; empty where it has one
-  NamedValues asked;   // what decides the result; empty texts for what the run is to choose
-  double cost = 0;     // in passes of one sample of 512 × 512 pixels; 0 where the prompts cannot be read
-  std::string error;   // why the prompts cannot be read
+  ParsedTrain parsed = {};
+  std::string folder = {};
+  std::string slider =
+      {};  // the text of its prompt file, which is to lie in its folder; empty where it has one
+  NamedValues asked = {};  // what decides the result; empty texts for what the run is to choose
+  double cost = 0;         // in passes of one sample of 512 × 512 pixels; 0 where the prompts cannot be read
+  std::string error = {};  // why the prompts cannot be read
 };
 
 struct SweepPlan {
   std::string name, output_dir;
   int64_t ranks_per_run = 1, max_retries = 1;
-  std::vector<PlannedRun> runs;
-  std::vector<size_t> by_cost;  // indices of runs, costliest first
-  std::optional<EvaluateSettings> evaluation;
-  std::vector<std::string> prompts;  // of all runs, each once, up to some thousands
-  std::vector<std::string> notices;
+  std::vector<PlannedRun> runs = {};
+  std::vector<size_t> by_cost = {};  // indices of runs, costliest first
+  std::optional<EvaluateSettings> evaluation = {};
+  std::vector<std::string> prompts = {};  // of all runs, each once, up to some thousands
+  std::vector<std::string> notices = {};
 };
 
 // Reads the file and the prompt files, and checks each value as `leco train` does. Throws usage errors with

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "comm/job.h"
 #include "comm/mpi_error.h"
 #include "comm/mpi_group.h"
 #include "comm/tensor_checks.h"
@@ -54,9 +55,7 @@ class MeetingCommunicator final : public Communicator {
     if (std::ranges::count(colors, colors[0]) != std::ssize(colors)) return part;
     return std::make_unique<MeetingCommunicator>(std::move(part), meeting_);
   }
-  [[noreturn]] void abort(std::string_view reason, int status) noexcept override {
-    inner_->abort(reason, status);
-  }
+  [[noreturn]] void abort(std::string_view reason, int status) noexcept override { end_job(reason, status); }
 
  private:
   std::unique_ptr<Communicator> inner_;

@@ -27,7 +27,7 @@ class RunBoard {
 // Times of the markers that were there at the start and do not count: of a run that is to be done again. A
 // marker of another time is somebody's of now.
 struct OldMarkers {
-  timespec done{}, failed{};
+  timespec done = {}, failed = {};
 };
 
 class FolderBoard final : public RunBoard {

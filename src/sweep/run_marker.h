@@ -19,11 +19,11 @@ struct DoneMarker {
     std::string sha256;
   };
   std::string run;
-  NamedTexts settings;               // what decides the result, as the sweep's file asked for it
-  std::vector<File> files;           // the LoRA files first
-  double seconds = 0;                // of training, without what an earlier start did
-  std::optional<double> final_loss;  // absent where no step was left to do
-  double cost = 0;                   // expected, to tell the speed
+  NamedTexts settings = {};               // what decides the result, as the sweep's file asked for it
+  std::vector<File> files = {};           // the LoRA files first
+  double seconds = 0;                     // of training, without what an earlier start did
+  std::optional<double> final_loss = {};  // absent where no step was left to do
+  double cost = 0;                        // expected, to tell the speed
   int64_t ranks = 1;
 };
 

@@ -20,10 +20,11 @@ struct PromptSource {
 };
 
 struct SweepRun {
-  std::string name;  // unique; a file name
+  std::string name = {};  // unique; a file name
   size_t source = 0;
-  SweepSpec::Entries values;                               // over base: the last of a flag counts
-  std::vector<std::pair<std::string, std::string>> swept;  // as in the name: the grid's flags, then others
+  SweepSpec::Entries values = {};  // over base: the last of a flag counts
+  std::vector<std::pair<std::string, std::string>> swept =
+      {};  // as in the name: the grid's flags, then others
 };
 
 struct RunTable {

@@ -21,17 +21,17 @@ struct SweepSpec {
 
   std::string path;  // of the file, for messages
   std::string name;  // the file's stem where it gives none
-  std::string output_dir;
-  Entries base;
-  std::vector<ConfigNode> prompts;  // files and globs, kText
-  std::vector<ConfigNode> sliders;  // tables: a slider's target with a name
-  Entries grid;                     // each value a list
-  std::vector<ConfigNode> exclude;  // tables, as those of include
-  std::vector<ConfigNode> include;
-  std::optional<Sample> sample;
+  std::string output_dir = {};
+  Entries base = {};
+  std::vector<ConfigNode> prompts = {};  // files and globs, kText
+  std::vector<ConfigNode> sliders = {};  // tables: a slider's target with a name
+  Entries grid = {};                     // each value a list
+  std::vector<ConfigNode> exclude = {};  // tables, as those of include
+  std::vector<ConfigNode> include = {};
+  std::optional<Sample> sample = {};
   int64_t ranks_per_run = 1;
   int64_t max_retries = 1;
-  std::optional<Entries> evaluate;  // flags of leco evaluate; absent: nothing is evaluated
+  std::optional<Entries> evaluate = {};  // flags of leco evaluate; absent: nothing is evaluated
 };
 
 // Throws a usage error of one line with file, line and key: what parse_yaml refuses, unknown keys (with the
@@ -39,9 +39,9 @@ struct SweepSpec {
 // values of flags are not looked at here.
 SweepSpec parse_sweep_spec(const std::string& path, std::string_view text);
 
-// The prompt file that says the same as an entry of sliders, as YAML. With `keeps_lines` each key stands in the
-// line where the spec has it, so that messages about the text point into the spec. `folder` is where the spec
-// lies: file names in the entry are relative to it.
+// The prompt file that says the same as an entry of sliders, as YAML. With `keeps_lines` each key stands in
+// the line where the spec has it, so that messages about the text point into the spec. `folder` is where the
+// spec lies: file names in the entry are relative to it.
 std::string slider_file(const ConfigNode& slider, const std::string& folder, bool keeps_lines);
 
 }  // namespace leco
