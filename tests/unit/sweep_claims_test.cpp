@@ -22,7 +22,10 @@ namespace fs = std::filesystem;
 
 class SweepClaims : public ::testing::Test {
  protected:
-  SweepClaims() : folder_(fs::temp_directory_path() / ("leco_sweep_" + std::to_string(getpid()))) {
+  // In memory where that is to be had: tens of thousands of files are made.
+  SweepClaims()
+      : folder_((fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) /
+                ("leco_sweep_" + std::to_string(getpid()))) {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
