@@ -86,12 +86,7 @@ void take_output(TrainingJob& job, World& world, FileSource& files, ModelParts& 
 void encode(TrainingJob& job, ModelParts& parts) {
   std::vector<std::string> prompts = prompts_of(job.pairs);
   for (std::string& prompt : prompts_of(job.preview_rows)) prompts.push_back(std::move(prompt));
-<<<<<<< HEAD
-  job.embeddings = encode_prompts(job.model->open_text_encoders(),
-                                  text_settings(job.settings, job.model->family()), prompts, job.device);
-=======
   job.embeddings = parts.encode(text_settings(job.settings, job.model->family()), prompts, job.device);
->>>>>>> 8db53bd (WIP sweep: launcher)
 }
 
 }  // namespace
