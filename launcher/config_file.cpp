@@ -66,24 +66,12 @@ class ConfigFile {
   ConfigFile(std::string path, std::span<const Flag> table) : path_(std::move(path)), table_(table) {}
 
   void add(const ConfigEntry& entry) {
-    const auto& [key, line, node] = entry;
-    const Flag* flag = find_flag(table_, key);
-    if (flag == nullptr) {
-      fail_at(path_, line,
-              fmt::format("unknown key '{}'; did you mean '{}'?", one_line(key), suggest_flag(table_, key)));
+    Given given = given_by(entry, path_, table_);
+    if (const Given* other = find_given(given_, entry.key)) {
+      fail_at(path_, entry.line,
+              fmt::format("'{}' is set twice; the other is in {}", entry.key, other->place));
     }
-    if (!flag->is_setting) {
-      fail_at(path_, line, fmt::format("'{}' belongs on the command line, not into a file of flags", key));
-    }
-    auto words = words_of(node, flag->form.kind);
-    if (!words) {
-      fail_at(path_, line,
-              fmt::format("'{}' is {}; expected {}", key, describe(node), wanted_type(flag->form.kind)));
-    }
-    if (const Given* other = find_given(given_, key)) {
-      fail_at(path_, line, fmt::format("'{}' is set twice; the other is in {}", key, other->place));
-    }
-    given_.push_back({key, flag->form.kind, std::move(*words), fmt::format("{}, line {}", path_, line)});
+    given_.push_back(std::move(given));
   }
 
   std::vector<Given> take() { return std::move(given_); }
@@ -115,6 +103,24 @@ std::string toml_value(const Flag& flag, const Given& given) {
 }
 
 }  // namespace
+
+Given given_by(const ConfigEntry& entry, const std::string& path, std::span<const Flag> table) {
+  const auto& [key, line, node] = entry;
+  const Flag* flag = find_flag(table, key);
+  if (flag == nullptr) {
+    fail_at(path, line,
+            fmt::format("unknown key '{}'; did you mean '{}'?", one_line(key), suggest_flag(table, key)));
+  }
+  if (!flag->is_setting) {
+    fail_at(path, line, fmt::format("'{}' belongs on the command line, not into a file of flags", key));
+  }
+  auto words = words_of(node, flag->form.kind);
+  if (!words) {
+    fail_at(path, line,
+            fmt::format("'{}' is {}; expected {}", key, describe(node), wanted_type(flag->form.kind)));
+  }
+  return {key, flag->form.kind, std::move(*words), fmt::format("{}, line {}", path, line)};
+}
 
 std::string config_path_of(const std::string& path) {
   return path.ends_with(".toml") ? path : path + ".toml";

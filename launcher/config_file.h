@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config_node.h"
 #include "core/read_file.h"
 #include "launcher/flag_parser.h"
 
@@ -16,6 +17,9 @@ namespace leco {
 // set twice, a file inside a file.
 std::vector<Given> read_config_file(const std::string& path, std::span<const Flag> table,
                                     const ReadFile& read);
+
+// One entry of a file of flags, as read_config_file takes it. The same usage errors.
+Given given_by(const ConfigEntry& entry, const std::string& path, std::span<const Flag> table);
 
 // With ".toml" where the name does not end so.
 std::string config_path_of(const std::string& path);

@@ -143,7 +143,7 @@ Seen look(const EvaluateJob& job, World& world, FileSource& files) {
   const BaseModel& base = job.model.base();
   const PromptEmbeddings embeddings =
       job.model.encode(text_settings(job.settings.model, base.family()), prompts, job.device);
-  const std::shared_ptr<UNet> unet = job.model.unet(job.device);
+  const std::shared_ptr<UNet> unet = job.model.unet({.device = job.device});
   LoraStack lora(*unet);
   lora.add(files.open_weights(job.settings.model.network_weights));
   LoraEffect effect(request, {.model = {*unet, embeddings},

@@ -152,6 +152,13 @@ ParsedTrain parse_train_flags(std::span<const std::string> arguments, const Read
   return parsed;
 }
 
+ParsedTrain check_train_flags(std::span<const Given> given) {
+  ParsedTrain parsed;
+  parsed.notices = apply_flags(train_flags(parsed.settings), given);
+  check_and_finish(parsed, true);
+  return parsed;
+}
+
 ParsedPlan parse_plan_flags(std::span<const std::string> arguments, const ReadFile& read) {
   ParsedPlan parsed;
   parse_into(parsed, plan_flags(parsed), arguments, read);

@@ -43,6 +43,8 @@ struct ParsedPlan : ParsedTrain {
 // same on every rank); the command line wins over it. Throws usage errors; what comes back has passed
 // validate().
 ParsedTrain parse_train_flags(std::span<const std::string> arguments, const ReadFile& read);
+// The same for flags that stand in another file.
+ParsedTrain check_train_flags(std::span<const Given> given);
 ParsedPlan parse_plan_flags(std::span<const std::string> arguments, const ReadFile& read);
 
 // All that the two commands take, also the flags that are commands to the program; for help and completion.

@@ -12,12 +12,17 @@ PromptEmbeddings LoadedParts::encode(const TextSettings& text, const std::vector
   return encode_prompts(base().open_text_encoders(), text, prompts, device);
 }
 
-std::shared_ptr<UNet> LoadedParts::unet(torch::Device device) {
-  return base().load_unet({.device = device});
+std::shared_ptr<UNet> LoadedParts::unet(Placement placement) {
+  return base().load_unet(placement);
 }
 
 std::shared_ptr<Vae> LoadedParts::vae(torch::Device device, const std::string& other) {
   return base().load_vae(device, other);
+}
+
+std::shared_future<FileDigests> LoadedParts::digests(bool reads) {
+  std::vector<WeightFile> files = base().weight_files();
+  return reads ? digest_in_background(std::move(files)) : std::shared_future<FileDigests>();
 }
 
 }  // namespace leco

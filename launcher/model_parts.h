@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launcher/open_model.h"
+#include "launcher/reporter.h"
 #include "model/vae.h"
 
 namespace leco {
@@ -18,8 +19,11 @@ class ModelParts {
   virtual const BaseModel& base() = 0;
   virtual PromptEmbeddings encode(const TextSettings& text, const std::vector<std::string>& prompts,
                                   torch::Device device) = 0;
-  virtual std::shared_ptr<UNet> unet(torch::Device device) = 0;  // float32, without adapters
+  virtual std::shared_ptr<UNet> unet(
+      Placement placement) = 0;  // without adapters; as one that is freshly loaded
   virtual std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) = 0;
+  // Of the files whose contents decide a training's result; not valid on ranks that do not read them.
+  virtual std::shared_future<FileDigests> digests(bool reads) = 0;
 };
 
 // Loads each part when it is asked for and keeps none but the model's description.
@@ -30,8 +34,9 @@ class LoadedParts final : public ModelParts {
   const BaseModel& base() override;
   PromptEmbeddings encode(const TextSettings& text, const std::vector<std::string>& prompts,
                           torch::Device device) override;
-  std::shared_ptr<UNet> unet(torch::Device device) override;
+  std::shared_ptr<UNet> unet(Placement placement) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
+  std::shared_future<FileDigests> digests(bool reads) override;
 
  private:
   const TrainSettings settings_;

@@ -14,7 +14,16 @@ bool ends_in_pure_noise(const TrainSettings& settings, const BaseModel& model) {
   return settings.zero_terminal_snr || model.zero_terminal_snr();
 }
 
-// Settings that a model of its prediction cannot be trained with.
+}  // namespace
+
+std::string find_model(const std::string& name, FileSource& files) {
+  if (files.exists(name) || !may_be_hub_id(name)) return name;
+  if (const auto cached = find_in_hub_cache(files, name, process_environment)) return *cached;
+  throw_usage(fmt::format(
+      "no such model: '{}' is neither a folder, nor a file, nor in the local Hugging Face cache; {}", name,
+      missing_from_hub_cache(name, process_environment)));
+}
+
 void check_loss_settings(const TrainSettings& settings, const BaseModel& model) {
   if (model.prediction() == Prediction::kV) return;
   if (settings.scale_v_pred_loss_like_noise_pred)
@@ -27,16 +36,6 @@ void check_loss_settings(const TrainSettings& settings, const BaseModel& model) 
         "--max_denoising_steps={}: with a zero terminal SNR the first timestep is pure noise, of which a "
         "model that predicts noise, as '{}' does, says nothing; take at most {}",
         settings.max_denoising_steps, model.path(), kTrainTimesteps - 1));
-}
-
-}  // namespace
-
-std::string find_model(const std::string& name, FileSource& files) {
-  if (files.exists(name) || !may_be_hub_id(name)) return name;
-  if (const auto cached = find_in_hub_cache(files, name, process_environment)) return *cached;
-  throw_usage(fmt::format(
-      "no such model: '{}' is neither a folder, nor a file, nor in the local Hugging Face cache; {}", name,
-      missing_from_hub_cache(name, process_environment)));
 }
 
 std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files) {

@@ -16,6 +16,9 @@ namespace leco {
 // cache. Usage error that says where it was looked for, and how to fetch it. Collective, as `files` is.
 std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files);
 
+// Settings that a model of its prediction cannot be trained with are usage errors. open_model() has checked.
+void check_loss_settings(const TrainSettings& settings, const BaseModel& model);
+
 // The folder or file that such a name stands for; the name itself where it is none of these.
 std::string find_model(const std::string& name, FileSource& files);
 

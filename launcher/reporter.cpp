@@ -30,7 +30,7 @@ Reporter::Reporter(Given given)
                    .string(),
                given_.resumed_steps.value_or(0)),
       judge_(settings(), given_.resumed_steps.value_or(0)),
-      progress_(settings().max_train_steps, isatty(STDERR_FILENO)) {
+      progress_(settings().max_train_steps, isatty(STDERR_FILENO) != 0 && !log::is_diverted()) {
   if (given_.resumed_steps) find_step_files();
   if (settings().log.logging_dir.empty()) return;
   events_.emplace(settings().log, effective_settings(settings()));

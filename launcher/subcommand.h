@@ -32,6 +32,7 @@ ExitStatus help_command(World& world, std::span<const std::string> arguments);
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments);
 ExitStatus plan_command(World& world, std::span<const std::string> arguments);
 ExitStatus sample_command(World& world, std::span<const std::string> arguments);
+ExitStatus sweep_command(World& world, std::span<const std::string> arguments);
 ExitStatus train_command(World& world, std::span<const std::string> arguments);
 
 std::string completion_help();

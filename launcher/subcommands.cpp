@@ -8,6 +8,7 @@
 #include "launcher/flag_table.h"
 #include "launcher/sample_flags.h"
 #include "launcher/subcommand.h"
+#include "launcher/sweep_flags.h"
 
 namespace leco {
 namespace {
@@ -29,6 +30,8 @@ const std::vector<Subcommand>& subcommands() {
       {"train", "[flags]", "trains a LoRA", train_command, train_help, listed_train_flags},
       {"plan", "[flags]", "shows what train would do, and trains nothing", plan_command, plan_help,
        listed_plan_flags},
+      {"sweep", "SPEC.yaml", "trains many LoRAs, each with its own settings", sweep_command, sweep_help,
+       listed_sweep_flags},
       {"sample", "[flags]", "draws prompts at several strengths of a LoRA", sample_command, sample_help,
        listed_sample_flags},
       {"evaluate", "[flags]", "measures what a LoRA does, and writes a report", evaluate_command,
@@ -67,6 +70,7 @@ std::string program_help() {
       "    --prompts_file=PROMPTS.toml --output_dir=DIR\n"
       "  mpirun -n 8 leco train …        the same on eight ranks, one GPU each\n"
       "  leco plan --prompts_file=PROMPTS.toml\n"
+      "  leco sweep SPEC.yaml            many LoRAs, each with settings of its own\n"
       "  leco sample --pretrained_model_name_or_path=MODEL \\\n"
       "    --network_weights=LORA --prompt=TEXT --output=FILE.png\n"
       "  leco evaluate --pretrained_model_name_or_path=MODEL \\\n"

@@ -25,7 +25,8 @@ ExitStatus train_command(World& world, std::span<const std::string> arguments) {
     return ExitStatus::kDone;
   }
   log::configure(console_of(parsed.settings));
-  const TrainingOutcome outcome = run_training(parsed, world, *files);
+  LoadedParts parts(parsed.settings, *files);
+  const TrainingOutcome outcome = run_training(parsed, world, *files, parts, stop_signal);
   for (const std::string& path : outcome.files) std::puts(path.c_str());
   return outcome.stopped ? ExitStatus::kStopped : ExitStatus::kDone;
 }

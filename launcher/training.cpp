@@ -33,7 +33,8 @@ void announce(const TrainingJob& job, const World& world) {
     log::info(fmt::format("goes on from step {}: {}", job.first_step(), job.resumption->folder));
 }
 
-std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, World& world) {
+std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, ModelParts& parts,
+                                      World& world) {
   if (job.preview_rows.empty()) return std::nullopt;
   const DrawingModel model{.unet = unet,
                            .embeddings = job.embeddings,
@@ -42,13 +43,13 @@ std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, 
   return Previews({.settings = job.settings,
                    .rows = job.preview_rows,
                    .model = model,
-                   .vae = job.model->load_vae(job.device, job.settings.preview.vae),
+                   .vae = parts.vae(job.device, job.settings.preview.vae),
                    .comm = world.host()});
 }
 
 // A signal that came to any rank so far, on every rank.
-int agreed_stop(World& world) {
-  return static_cast<int>(std::ranges::max(world.host().all_gather(stop_signal())));
+int agreed_stop(World& world, const StopRequest& stop) {
+  return static_cast<int>(std::ranges::max(world.host().all_gather(stop())));
 }
 
 void tell_balance(const Trainer& trainer, World& world) {
@@ -61,7 +62,7 @@ void tell_balance(const Trainer& trainer, World& world) {
 
 // Steps, previews, and what rank 0 keeps of them, until the last step or a stop.
 TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Reporter>& reporter,
-                      std::optional<Previews>& previews, World& world) {
+                      std::optional<Previews>& previews, int stop) {
   const auto draw_if_due = [&](int64_t finished_steps) {
     if (!previews || !previews->is_due(finished_steps)) return;
     set_collective_limit(StepLimit::kUnknown);  // the next step sets its own
@@ -71,7 +72,6 @@ TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Re
   };
   TrainingOutcome outcome;
   int64_t step = job.first_step();
-  int stop = agreed_stop(world);
   if (reporter && (stop != 0 || step == job.settings.max_train_steps)) reporter->keep(step, stop);
   // A stop leaves the pictures of its step to the start that goes on.
   if (stop == 0) draw_if_due(step);
@@ -90,10 +90,11 @@ TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Re
 
 }  // namespace
 
-TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource& files) {
-  const TrainingJob job = prepare_training(parsed, world, files);
+TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource& files, ModelParts& parts,
+                             const StopRequest& stop) {
+  const TrainingJob job = prepare_training(parsed, world, files, parts);
   announce(job, world);
-  const std::unique_ptr<UNet> unet = job.model->load_unet(placement_of(job.settings, job.device));
+  const std::shared_ptr<UNet> unet = parts.unet(placement_of(job.settings, job.device));
   LoraNetwork network(*unet, lora_layers(job.settings, *unet, files), *job.settings.seed);
   if (!job.settings.network_weights.empty())
     load_lora(network, files.open_weights(job.settings.network_weights));
@@ -108,7 +109,7 @@ TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource
                    .network = network,
                    .comm = *comm,
                    .prediction = job.model->prediction(),
-                   .stop_signal = stop_signal});
+                   .stop_signal = stop});
   if (job.resumption) load_state(files, job.resumption->folder, job.resumption->record, trainer);
   std::optional<Reporter> reporter;
   if (world.rank() == 0) {
@@ -117,8 +118,8 @@ TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource
     reporter.emplace(Reporter::Given{trainer, job.provenance(), job.digests, *job.claim, resumed_steps});
   }
   RunRecord run_record(job.settings, world, job.device);
-  std::optional<Previews> previews = make_previews(job, *unet, world);
-  TrainingOutcome outcome = train(job, trainer, reporter, previews, world);
+  std::optional<Previews> previews = make_previews(job, *unet, parts, world);
+  TrainingOutcome outcome = train(job, trainer, reporter, previews, agreed_stop(world, stop));
   tell_balance(trainer, world);
   if (reporter) {
     if (previews && !outcome.stopped) reporter->after_growth(previews->write_growth());

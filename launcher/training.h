@@ -1,6 +1,7 @@
 // One training from its settings to its files, on all ranks of a world.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "comm/world.h"
 #include "io/file_source.h"
 #include "launcher/flag_table.h"
+#include "launcher/model_parts.h"
 
 namespace leco {
 
@@ -18,6 +20,9 @@ struct TrainingOutcome {
 };
 
 // Collective. Usage errors are thrown on every rank, before anything is written but the output folder.
-TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource& files);
+// `parts` are of the model that the settings name. A rank where `stop` gives a signal asks all to stop.
+using StopRequest = std::function<int()>;
+TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource& files, ModelParts& parts,
+                             const StopRequest& stop);
 
 }  // namespace leco

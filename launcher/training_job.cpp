@@ -10,6 +10,7 @@
 #include "config/sample_prompts.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "io/digest.h"
 #include "launcher/open_model.h"
 #include "launcher/precision.h"
 #include "launcher/process.h"
@@ -51,17 +52,21 @@ std::vector<DrawingRow> preview_rows(const TrainSettings& settings, const BaseMo
   return rows_of(load_sample_prompts(settings.preview.prompts, reader_of(files)), defaults);
 }
 
-// Collective, since the model asks which files there are.
-std::vector<WeightFile> weight_files_of(const TrainingJob& job) {
-  std::vector<WeightFile> files = job.model->weight_files();
-  if (!job.settings.network_weights.empty())
-    files.push_back({"network_weights", job.settings.network_weights});
-  return files;
+// On rank 0, from the model's digests there.
+std::shared_future<FileDigests> with_network_weights(std::shared_future<FileDigests> of_model,
+                                                     const std::string& network_weights) {
+  if (network_weights.empty()) return of_model;
+  return std::async(std::launch::async, [of_model, network_weights] {
+    FileDigests digests = of_model.get();
+    digests.emplace_back("network_weights", sha256_of_file(network_weights));
+    return digests;
+  });
 }
 
 // Rank 0 makes the folder, takes the output's name, and, where the run goes on, finds out whether it is the
 // same.
-void take_output(TrainingJob& job, World& world, FileSource& files, std::vector<std::string>& notices) {
+void take_output(TrainingJob& job, World& world, FileSource& files, ModelParts& parts,
+                 std::vector<std::string>& notices) {
   do_on_reader(world.host(), [&] {
     prepare_output_folder(job.settings);
     job.claim = claim_output(job.settings);
@@ -71,9 +76,9 @@ void take_output(TrainingJob& job, World& world, FileSource& files, std::vector<
   job.resumption = find_resumption(job.settings, world, files, notices);
   if (job.resumption) take_fixed_settings(job.settings, job.resumption->record);
   resolve(job.settings, world, job.device);
-  std::vector<WeightFile> weight_files = weight_files_of(job);
+  const auto of_model = parts.digests(/*reads=*/world.rank() == 0);
   do_on_reader(world.host(), [&] {
-    job.digests = digest_in_background(std::move(weight_files));
+    job.digests = with_network_weights(of_model, job.settings.network_weights);
     if (!job.resumption) return std::string();
     Provenance provenance = job.provenance();
     provenance.model_files = job.digests.get();
@@ -97,11 +102,10 @@ std::string kind_of_ranks(const TrainSettings& settings, torch::Device device, W
   return kinds_text(kinds);
 }
 
-void encode(TrainingJob& job) {
+void encode(TrainingJob& job, ModelParts& parts) {
   std::vector<std::string> prompts = prompts_of(job.pairs);
   for (std::string& prompt : prompts_of(job.preview_rows)) prompts.push_back(std::move(prompt));
-  job.embeddings = encode_prompts(job.model->open_text_encoders(),
-                                  text_settings(job.settings, job.model->family()), prompts, job.device);
+  job.embeddings = parts.encode(text_settings(job.settings, job.model->family()), prompts, job.device);
 }
 
 }  // namespace
@@ -116,12 +120,12 @@ Provenance TrainingJob::provenance() const {
           .device = device_kind};
 }
 
-TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource& files) {
+TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource& files, ModelParts& parts) {
   PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
   TrainingJob job{.settings = parsed.settings,
                   .pairs = std::move(prompts.pairs),
                   .prompts_name = prompts.recorded_as,
-                  .model = open_model(parsed.settings, files),
+                  .model = &parts.base(),
                   .device = device_of_rank(parsed.settings.device, world),
                   .device_kind = {}};
   job.settings.zero_terminal_snr |= job.model->zero_terminal_snr();
@@ -131,11 +135,11 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
   c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
   std::vector<std::string> resume_notices;
-  take_output(job, world, files, resume_notices);
+  take_output(job, world, files, parts, resume_notices);
   make_deterministic(static_cast<int>(*job.settings.threads));
   if (!job.settings.deterministic) allow_nondeterministic();
   job.preview_rows = preview_rows(job.settings, *job.model, files);
-  encode(job);
+  encode(job, parts);
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
         precision_notices(job.settings, job.device), resume_notices, device_notices})

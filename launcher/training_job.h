@@ -11,6 +11,7 @@
 #include "io/claim_file.h"
 #include "io/file_source.h"
 #include "launcher/flag_table.h"
+#include "launcher/model_parts.h"
 #include "launcher/reporter.h"
 #include "launcher/resume.h"
 #include "pipeline/base_model.h"
@@ -23,7 +24,7 @@ struct TrainingJob {
   TrainSettings settings;  // nothing is left open
   std::vector<PromptPair> pairs;
   std::string prompts_name;  // that the metadata gets
-  std::unique_ptr<BaseModel> model;
+  const BaseModel* model;
   torch::Device device;
   std::string device_kind;                       // of all ranks
   std::unique_ptr<ClaimFile> claim = {};         // on the output; rank 0 only
@@ -38,6 +39,6 @@ struct TrainingJob {
 
 // Reads prompts and the model's outline, takes the output, finds what to resume, encodes the prompts, and
 // logs the notices. Usage errors leave nothing behind but an empty output folder. Collective.
-TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource& files);
+TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource& files, ModelParts& parts);
 
 }  // namespace leco

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
+
 namespace leco {
 
 enum class Reduce { kSum, kMax };
@@ -36,6 +38,12 @@ class Communicator {
   // Ends every process of the job, not only of this group, with the status; logs the reason with the rank on
   // stderr unless it is empty. Not collective; never returns, never throws.
   [[noreturn]] virtual void abort(std::string_view reason, int status) noexcept = 0;
+};
+
+// In a world that World::split() made: another rank gave up; the text is its reason.
+class PeerFailure : public Error {
+ public:
+  using Error::Error;
 };
 
 }  // namespace leco

@@ -7,6 +7,7 @@
 
 #include "comm/job.h"
 #include "comm/mpi_error.h"
+#include "comm/mpi_group.h"
 #include "comm/tensor_checks.h"
 #include "comm/watchdog.h"
 #include "core/error.h"
@@ -144,6 +145,10 @@ std::unique_ptr<Communicator> make_mpi_communicator(std::size_t max_chunk) {
   MPI_Comm group = MPI_COMM_NULL;
   LECO_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &group));
   return std::make_unique<MpiCommunicator>(group, max_chunk);
+}
+
+std::unique_ptr<Communicator> make_mpi_group(const std::vector<int>& ranks_of_job) {
+  return std::make_unique<MpiCommunicator>(make_group(ranks_of_job), INT_MAX);
 }
 
 }  // namespace leco

@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <string>
 #include <thread>
-#include <tuple>
-#include <vector>
 
 #include "comm/job.h"
 #include "comm/watchdog.h"
@@ -61,6 +58,8 @@ void MpiSession::find_node() {
   LECO_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, job_rank(), MPI_INFO_NULL, &node_));
   LECO_MPI(MPI_Comm_rank(node_, &local_rank_));
   LECO_MPI(MPI_Comm_size(node_, &local_size_));
+  first_of_node_ = job_rank();
+  LECO_MPI(MPI_Bcast(&first_of_node_, 1, MPI_INT, 0, node_));
 }
 
 MpiSession::~MpiSession() {
@@ -93,14 +92,6 @@ std::string MpiSession::thread_level() {
   if (level == MPI_THREAD_MULTIPLE) return "multiple";
   if (level == MPI_THREAD_SERIALIZED) return "serialized";
   return level == MPI_THREAD_FUNNELED ? "funneled" : "single";
-}
-
-bool MpiSession::alone_on_gpu(const GpuPlace& mine) const {
-  const Watch watch("exchange of GPU places");
-  std::vector<GpuPlace> places(static_cast<std::size_t>(local_size_));
-  constexpr int kInts = static_cast<int>(std::tuple_size_v<GpuPlace>);
-  LECO_MPI(MPI_Allgather(mine.data(), kInts, MPI_INT, places.data(), kInts, MPI_INT, node_));
-  return std::count(places.begin(), places.end(), mine) == 1;
 }
 
 }  // namespace leco

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "comm/mpi_error.h"
-#include "comm/nccl_communicator.h"
 
 namespace leco {
 
@@ -22,8 +21,7 @@ class MpiSession {
   static std::string library_name();  // "Open MPI v4.1.4"
   static std::string thread_level();  // what MPI granted, in MPI's word
 
-  // Whether no other rank of this node has the GPU at `mine`. Collective over the node.
-  bool alone_on_gpu(const GpuPlace& mine) const;
+  int node() const { return first_of_node_; }  // the job's rank that is this node's first: tells nodes apart
 
  private:
   [[noreturn]] static void refuse_launcher(int tasks);
@@ -35,6 +33,7 @@ class MpiSession {
   int size_ = 1;
   int local_rank_ = 0;
   int local_size_ = 1;
+  int first_of_node_ = 0;
 };
 
 }  // namespace leco

@@ -6,9 +6,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <numeric>
+#include <optional>
+#include <vector>
 
+#include "comm/bell.h"
 #include "comm/launch_environment.h"
 #include "comm/local_communicator.h"
+#include "comm/meeting.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_session.h"
 #include "comm/nccl_communicator.h"
@@ -20,6 +25,13 @@ namespace leco {
 namespace {
 
 std::atomic<bool> world_exists{false};
+
+using GpusOfRanks = std::vector<std::vector<double>>;  // node, device and MIG place of each rank's
+
+bool is_owned(const GpusOfRanks& gpus, int rank) {
+  const auto& mine = gpus[static_cast<size_t>(rank)];
+  return mine[1] >= 0 && std::ranges::count(gpus, mine) == 1;  // no other rank has it
+}
 
 // Held first, so that a constructor that fails later gives the place back.
 struct OnlyWorld {
@@ -37,16 +49,42 @@ std::unique_ptr<MpiSession> start_mpi() {
 }  // namespace
 
 struct World::Implementation {
-  OnlyWorld only;
-  std::unique_ptr<MpiSession> mpi = start_mpi();  // null where no MPI launcher was at work
-  std::unique_ptr<Communicator> host = mpi && mpi->size() > 1 ? make_mpi_communicator()
-                                                              : make_local_communicator();
+  std::optional<OnlyWorld> only;    // of the whole job's world
+  std::shared_ptr<MpiSession> mpi;  // null where no MPI launcher was at work
+  std::unique_ptr<Communicator> host;
+  std::vector<int> ranks_of_job = {};     // in this world
+  std::shared_ptr<Meeting> meeting = {};  // of a part, and of a whole that was split
+  std::shared_ptr<Bell> bell = {};        // of the job, once it was split
+
+  // Where a rank's GPU is, the same for two ranks of one GPU only; another for each rank without one.
+  GpusOfRanks gather_gpus(torch::Device device) const {
+    const bool usable = device.is_cuda() && built_with_nccl();
+    const GpuPlace place = usable ? gpu_place(device) : GpuPlace{-1, -1, host->rank()};
+    GpusOfRanks gpus(static_cast<size_t>(host->size()));
+    for (const int part : {mpi->node(), place[0], place[1], place[2]}) {
+      const std::vector<double> of_ranks = host->all_gather(part);
+      for (size_t rank = 0; rank < gpus.size(); ++rank) gpus[rank].push_back(of_ranks[rank]);
+    }
+    return gpus;
+  }
+
+  // A fresh communicator of the same ranks. Collective.
+  void meet() {
+    meeting = std::make_shared<Meeting>(ranks_of_job);
+    host = with_meetings(make_mpi_group(ranks_of_job), meeting);
+  }
 };
 
 World::World() {
   collective_limit();  // a wrong LECO_TIMEOUT_SECONDS shows here, before anything is begun
   implementation_ = std::make_unique<Implementation>();
+  implementation_->only.emplace();
+  implementation_->mpi = start_mpi();
+  const bool many = implementation_->mpi && implementation_->mpi->size() > 1;
+  implementation_->host = many ? make_mpi_communicator() : make_local_communicator();
 }
+
+World::World(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
 
 World::~World() = default;
 
@@ -72,18 +110,64 @@ std::optional<MpiFacts> World::mpi() const {
 }
 
 bool World::owns_gpu(torch::Device device) {
-  const bool usable = device.is_cuda() && built_with_nccl();
-  const GpuPlace nowhere{-1, -1, -1};
-  const bool alone =
-      !implementation_->mpi || implementation_->mpi->alone_on_gpu(usable ? gpu_place(device) : nowhere);
-  return usable && alone;
+  if (!implementation_->mpi) return device.is_cuda() && built_with_nccl();
+  return is_owned(implementation_->gather_gpus(device), rank());
+}
+
+std::unique_ptr<World> World::split(int color) {
+  auto part = std::make_unique<Implementation>();
+  part->mpi = implementation_->mpi;
+  if (size() == 1) {
+    part->host = make_local_communicator();
+    return std::unique_ptr<World>(new World(std::move(part)));
+  }
+  if (!implementation_->bell) {
+    implementation_->bell = std::make_shared<Bell>();
+    std::vector<int> all(static_cast<size_t>(size()));
+    std::iota(all.begin(), all.end(), 0);
+    implementation_->meeting = std::make_shared<Meeting>(all);
+  }
+  part->bell = implementation_->bell;
+  const std::vector<double> colors = host().all_gather(color);
+  for (int rank = 0; rank < size(); ++rank)
+    if (colors[static_cast<size_t>(rank)] == color) part->ranks_of_job.push_back(rank);
+  if (part->ranks_of_job.size() == 1)
+    part->host = make_local_communicator();
+  else
+    part->meet();
+  return std::unique_ptr<World>(new World(std::move(part)));
+}
+
+void World::give_up(std::string_view why) {
+  if (implementation_->meeting) implementation_->meeting->give_up(why);
+}
+
+void World::renew() {
+  if (implementation_->meeting) implementation_->meet();
+}
+
+void World::ring(int number) {
+  if (implementation_->bell) implementation_->bell->ring(number);
+}
+
+int World::heard() {
+  return implementation_->bell ? implementation_->bell->heard() : 0;
+}
+
+void World::wait_for_all(const std::function<void()>& meanwhile) {
+  if (implementation_->meeting) implementation_->meeting->arrive("the end of all groups", meanwhile);
 }
 
 std::unique_ptr<Communicator> World::communicator_for(torch::Device device) {
   if (size() == 1) return make_local_communicator();
-  const auto owns = host().all_gather(owns_gpu(device) ? 1 : 0);
-  const auto owners = std::count(owns.begin(), owns.end(), 1.0);
-  if (owners == size()) return make_nccl_communicator(host().split(0), device);
+  const auto gpus = implementation_->gather_gpus(device);
+  int owners = 0;
+  for (int rank = 0; rank < size(); ++rank) owners += is_owned(gpus, rank);
+  if (owners == size()) {
+    auto nccl = make_nccl_communicator(host().split(0), device);
+    if (!implementation_->meeting) return nccl;
+    return with_meetings(std::move(nccl), implementation_->meeting);
+  }
   if (device.is_cuda()) {
     log::info(
         fmt::format("{} of {} ranks have a GPU of their own, so gradients are merged by MPI in host memory, "

@@ -6,9 +6,11 @@
 // that is killed is noticed by mpirun, and by srun with --kill-on-bad-exit=1.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "comm/communicator.h"
 
@@ -50,8 +52,29 @@ class World {
   // on all ranks.
   std::unique_ptr<Communicator> communicator_for(torch::Device device);
 
+  // Ranks of equal colour (>= 0) become a world of their own, in the order of their ranks here; a part keeps its
+  // place on the node (local_rank, local_size). Collective. This world must outlive its parts, and its host() is
+  // left alone until the parts are done.
+  std::unique_ptr<World> split(int color);
+
+  // For a part. A rank that fails says why; whatever the others of its part wait in, or enter, throws that as
+  // PeerFailure, and no collective there can succeed any more. Then all ranks of the part call renew(), which
+  // makes host() anew; communicators from before are of no more use, but may be destroyed while an exception is
+  // under way.
+  void give_up(std::string_view why);
+  void renew();  // collective over the part
+
+  // Tells all ranks of the job a number above 0, once; they hear it when they look. Neither is collective.
+  void ring(int number);
+  int heard();  // the first that came, also the own; 0: none
+
+  // Returns when all ranks of this world, which was split, have come here, however long that takes; calls
+  // `meanwhile` many times a second.
+  void wait_for_all(const std::function<void()>& meanwhile);
+
  private:
   struct Implementation;
+  explicit World(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> implementation_;
 };
 

@@ -1,24 +1,37 @@
 #include "core/log.h"
 
-#include <algorithm>
-
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 #include "core/error.h"
 
 namespace leco::log {
 namespace {
 
+std::shared_ptr<spdlog::logger> make_logger(const char* name) {
+  auto made = std::make_shared<spdlog::logger>(name, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  made->set_pattern("%H:%M:%S %l: %v");
+  made->flush_on(spdlog::level::debug);
+  return made;
+}
+
 spdlog::logger& logger() {
-  static const auto instance = [] {
-    auto made = std::make_shared<spdlog::logger>("leco", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%H:%M:%S %l: %v");
-    made->flush_on(spdlog::level::debug);
-    return made;
-  }();
+  static const auto instance = make_logger("leco");
   return *instance;
+}
+
+// Of the lines that are not diverted.
+spdlog::logger& headlines() {
+  static const auto instance = make_logger("headlines");
+  return *instance;
+}
+
+bool& diverted() {
+  static bool on = false;
+  return on;
 }
 
 std::string& rank_text() {  // "[rank 3] ", empty in a world of one
@@ -70,9 +83,38 @@ void configure(const Console& console) {
     }
     stderr_sink->set_level(spdlog::level::err);
   }
+  diverted() = false;
+  headlines().sinks() = sinks;
   logger().sinks() = std::move(sinks);
-  logger().set_pattern(console.simple ? rank_text() + "%v" : "%H:%M:%S " + rank_text() + "%l: %v");
+  for (spdlog::logger* each : {&headlines(), &logger()})
+    each->set_pattern(console.simple ? rank_text() + "%v" : "%H:%M:%S " + rank_text() + "%l: %v");
+  headlines().set_level(to_spdlog(console.level));
   logger().set_level(to_spdlog(level));
+}
+
+void divert(const std::string& file) {
+  auto stderr_sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  stderr_sink->set_level(spdlog::level::err);
+  std::vector<spdlog::sink_ptr> sinks = {stderr_sink};
+  if (!file.empty()) {
+    try {
+      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file, /*truncate=*/false));
+    } catch (const spdlog::spdlog_ex& error) {
+      throw Error(fmt::format("the log file cannot be written: {}", error.what()));
+    }
+  }
+  logger().sinks() = std::move(sinks);
+  logger().set_pattern("%H:%M:%S " + rank_text() + "%l: %v");
+  logger().set_level(spdlog::level::info);
+  diverted() = true;
+}
+
+bool is_diverted() {
+  return diverted();
+}
+
+void headline(const std::string& line) {
+  headlines().info("{}", line);
 }
 
 void debug(const std::string& line) {
@@ -85,7 +127,7 @@ void warning(const std::string& line) {
   logger().warn("{}", line);
 }
 void notice(const std::string& line) {
-  if (is_first()) warning(line);
+  if (is_first() || diverted()) warning(line);
 }
 void error(const std::string& line) {
   logger().error("{}", line);

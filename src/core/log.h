@@ -22,6 +22,14 @@ struct Console {
 };
 void configure(const Console& console);
 
+// While several trainings go on side by side. This rank's lines go to the end of `file`, also those from info up
+// of a rank that is not the first, and only errors are shown; without a file they go nowhere else.
+// configure() ends it.
+void divert(const std::string& file);
+bool is_diverted();
+// Shown as info, whatever the rank, and also while lines are diverted.
+void headline(const std::string& line);
+
 void debug(const std::string& line);
 void info(const std::string& line);
 void warning(const std::string& line);  // of this rank

@@ -22,6 +22,7 @@ enum class Purpose : uint32_t {
   kDropout = 8,             // sub = 4·module + kind
   kLoraInitialisation = 9,  // step = item = 0, sub = module
   kPictureLatents = 10,     // of previews and samples: step = 0, item = row of the grid
+  kSweepSample = 11,        // which of a sweep's runs are taken: step = item = 0
 };
 
 // One application of the ten rounds.

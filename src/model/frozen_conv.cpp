@@ -109,6 +109,13 @@ void FrozenConv2d::lay_out(IntArrayRef input_shape) const {
   blocks_ = view_as_blocks(weight_, plain);
 }
 
+// oneDNN gives back exactly what it was given.
+void FrozenConv2d::forget_layout() const {
+  if (!weight_.is_mkldnn()) return;
+  blocks_ = Tensor();
+  weight_ = weight_.to_dense();
+}
+
 Tensor FrozenConv2d::operator()(const Tensor& x) const {
   const bool differentiable = at::GradMode::is_enabled() && x.requires_grad();
   return differentiable && (onednn_ || in_float16_) ? ConvFunction::apply(x, this) : forward(x);

@@ -24,6 +24,9 @@ class FrozenConv2d {
 
   torch::Tensor operator()(const torch::Tensor& x) const;  // (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)
 
+  // The next call chooses the layout again: a model that is used once more gives the bits of a fresh one.
+  void forget_layout() const;
+
   // The two halves of operator() where a gradient is wanted.
   torch::Tensor forward(const torch::Tensor& x) const;
   torch::Tensor input_gradient(const torch::Tensor& output_gradient, torch::IntArrayRef input_shape) const;

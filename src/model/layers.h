@@ -25,6 +25,7 @@ class Conv2d : public AdaptedLayer {
  public:
   Conv2d(const WeightScope& scope, LayerShape shape);
   torch::Tensor operator()(const torch::Tensor& x, const AdapterPass& pass) const;  // as FrozenConv2d
+  void forget_layout() const override { convolution_.forget_layout(); }
 
  private:
   FrozenConv2d convolution_;

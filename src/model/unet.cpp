@@ -92,6 +92,12 @@ std::vector<AdaptedLayer*> UNet::layers() {
   return layers;
 }
 
+void UNet::forget_layouts() {
+  conv_in_.forget_layout();
+  conv_out_.forget_layout();
+  for (const AdaptedLayer* layer : layers()) layer->forget_layout();
+}
+
 TimeFeatures map_rows(const TimeFeatures& features, const std::function<Tensor(const Tensor& rows)>& map) {
   TimeFeatures mapped{.embedded = map(features.embedded), .projected = {}};
   for (const Tensor& rows : features.projected) mapped.projected.push_back(map(rows));

@@ -42,6 +42,9 @@ class UNet {
   // LoRAs may attach.
   std::vector<AdaptedLayer*> layers();
 
+  // Before another training on the same model: what the first call will decide is open again (FrozenConv2d).
+  void forget_layouts();
+
   const UNetConfig& config() const { return config_; }
   Placement placement() const { return placement_; }
 

@@ -20,7 +20,7 @@ class Previews {
     const TrainSettings& settings;
     std::vector<DrawingRow> rows;  // one or more
     DrawingModel model;            // the LoRA is the one that is attached to the U-Net
-    std::unique_ptr<Vae> vae;
+    std::shared_ptr<Vae> vae;
     Communicator& comm;  // carries host memory
   };
   explicit Previews(Given given);

@@ -1,0 +1,95 @@
+#include "launcher/kept_parts.h"
+
+#include <tuple>
+
+namespace leco {
+namespace {
+
+constexpr size_t kMostPrompts = 4096;  // embeddings that are kept: about a gigabyte for SD 1.x
+
+// What decides which model open_model() opens.
+auto model_of(const TrainSettings& settings) {
+  return std::tie(settings.pretrained_model_name_or_path, settings.v2, settings.v_parameterization,
+                  settings.tokenizer_cache_dir);
+}
+
+bool same(const TextSettings& left, const TextSettings& right) {
+  return left.kind == right.kind && left.max_token_length == right.max_token_length &&
+         left.clip_skip == right.clip_skip;
+}
+
+bool same(const Placement& left, const Placement& right) {
+  return left.device == right.device && left.dtype == right.dtype &&
+         left.adapters_in_dtype == right.adapters_in_dtype && left.recompute_blocks == right.recompute_blocks;
+}
+
+}  // namespace
+
+void KeptParts::serve(const TrainSettings& settings, const std::vector<std::string>& prompts) {
+  if (base_ && model_of(settings) != model_of(settings_)) forget();
+  settings_ = settings;
+  ahead_ = prompts;
+  if (base_) check_loss_settings(settings_, *base_);
+}
+
+void KeptParts::forget() {
+  digests_.reset();
+  vae_.reset();
+  unet_.reset();
+  encoded_.reset();
+  base_.reset();
+}
+
+const BaseModel& KeptParts::base() {
+  if (!base_) base_ = open_model(settings_, files_);
+  return *base_;
+}
+
+PromptEmbeddings KeptParts::encode(const TextSettings& text, const std::vector<std::string>& prompts,
+                                   torch::Device device) {
+  if (encoded_ && (!same(encoded_->text, text) || encoded_->device != device)) encoded_.reset();
+  if (!encoded_) encoded_.emplace(Encoded{text, device, {}});
+  std::map<std::string, PromptEmbedding>& known = encoded_->prompts;
+  std::vector<std::string> missing;
+  for (const std::string& prompt : prompts)
+    if (!known.contains(prompt)) missing.push_back(prompt);
+  if (!missing.empty()) {
+    if (known.size() + missing.size() > kMostPrompts) {
+      known.clear();
+      missing = prompts;
+    }
+    for (const std::string& prompt : ahead_)
+      if (!known.contains(prompt) && known.size() + missing.size() < kMostPrompts) missing.push_back(prompt);
+    const PromptEmbeddings fresh = encode_prompts(base().open_text_encoders(), text, missing, device);
+    for (const std::string& prompt : missing) known.emplace(prompt, fresh.at(prompt));
+  }
+  std::map<std::string, PromptEmbedding> wanted;
+  for (const std::string& prompt : prompts) wanted.emplace(prompt, known.at(prompt));
+  return PromptEmbeddings(std::move(wanted));
+}
+
+std::shared_ptr<UNet> KeptParts::unet(Placement placement) {
+  if (unet_ && same(unet_->placement(), placement)) {
+    unet_->forget_layouts();
+    return unet_;
+  }
+  unet_.reset();  // two of them may not fit
+  unet_ = base().load_unet(placement);
+  return unet_;
+}
+
+std::shared_ptr<Vae> KeptParts::vae(torch::Device device, const std::string& other) {
+  if (!vae_ || vae_->other != other || vae_->device != device)
+    vae_.emplace(Vaes{other, device, base().load_vae(device, other)});
+  return vae_->vae;
+}
+
+std::shared_future<FileDigests> KeptParts::digests(bool reads) {
+  if (!digests_) {
+    std::vector<WeightFile> files = base().weight_files();
+    digests_ = reads ? digest_in_background(std::move(files)) : std::shared_future<FileDigests>();
+  }
+  return *digests_;
+}
+
+}  // namespace leco

@@ -1,0 +1,162 @@
+// `leco sweep`: many trainings from one file, shared out over groups of ranks.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "launcher/resolve.h"
+#include "launcher/stop_signal.h"
+#include "launcher/subcommand.h"
+#include "launcher/sweep_crew.h"
+#include "launcher/sweep_flags.h"
+#include "launcher/sweep_plan.h"
+#include "launcher/sweep_start.h"
+#include "launcher/sweep_table.h"
+#include "launcher/sweep_view.h"
+#include "report/sweep_results.h"
+#include "train/shared_files.h"
+
+namespace leco {
+namespace {
+
+// Shows how far the sweep is whenever that changes, on one rank, from what the groups write.
+class StatusLine {
+ public:
+  StatusLine(const SweepPlan& plan, int groups)
+      : view_(plan, groups), thread_([this](std::stop_token stop) { watch(stop); }) {}
+
+ private:
+  void watch(std::stop_token stop) {
+    std::mutex mutex;
+    std::condition_variable_any changed;
+    std::unique_lock lock(mutex);
+    std::string shown;
+    auto pause = std::chrono::seconds(1);
+    while (!changed.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
+      const auto start = std::chrono::steady_clock::now();
+      show(shown);
+      // Looking shall cost a hundredth of the time at most, and ten thousand runs are looked at seldom.
+      pause =
+          std::max(std::chrono::seconds(5),
+                   std::chrono::ceil<std::chrono::seconds>(100 * (std::chrono::steady_clock::now() - start)));
+    }
+  }
+
+  void show(std::string& shown) {
+    try {
+      view_.refresh();
+    } catch (const std::exception&) {  // a file went away under our eyes; there is a next time
+      return;
+    }
+    const std::string line = view_.line(), counts = line.substr(0, line.find(" left"));
+    if (counts != shown) log::headline(line);
+    shown = counts;
+  }
+
+  SweepView view_;
+  std::jthread thread_;
+};
+
+// On one rank. The results' paths stand on stdout, the failures on stderr.
+std::string write_results(const SweepPlan& plan, const SweepView& view) {
+  std::string lines;
+  for (const std::string& path :
+       write_sweep_results({plan.name, evaluated_rows(view, plan.output_dir)}, plan.output_dir))
+    lines += path + "\n";
+  return lines;
+}
+
+void list_failures(const SweepView& view) {
+  for (const SweepRow& row : view.rows())
+    if (row.status == RunStatus::kFailed) log::error(fmt::format("'{}' failed: {}", row.name, row.error));
+}
+
+// The signal that any rank of the job got.
+StopRequest stop_of_job(World& world) {
+  return [&world] {
+    if (const int signal = stop_signal()) world.ring(signal);
+    return world.size() == 1 ? stop_signal() : world.heard();
+  };
+}
+
+ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped) {
+  const bool any_stopped = std::ranges::max(world.host().all_gather(stopped ? 1 : 0)) != 0;
+  const std::string failed = do_on_reader(world.host(), [&] {
+    const SweepView view(plan);
+    log::info(view.line());
+    list_failures(view);
+    if (const int64_t running = view.count(RunStatus::kRunning); running > 0 && !any_stopped)
+      log::info(fmt::format(
+          "{} of them are being trained by other jobs, which write the results at their end", running));
+    std::fputs(write_results(plan, view).c_str(), stdout);
+    return std::to_string(view.count(RunStatus::kFailed));
+  });
+  if (any_stopped) return ExitStatus::kStopped;
+  return failed == "0" ? ExitStatus::kDone : ExitStatus::kFailure;
+}
+
+ExitStatus run_sweep(const SweepPlan& plan, World& world) {
+  do_on_reader(world.host(), [&] { return prepare_folder("output_dir", plan.output_dir), std::string(); });
+  const SweepStart start = find_start(plan, world);
+  const int groups = group_count(world.size(), plan.ranks_per_run);
+  log::info(fmt::format("{} runs, {} of them to do, by {} of {} ranks; each run's log lies in its folder",
+                        plan.runs.size(), start.open.size(),
+                        groups == 1 ? "one group" : fmt::format("{} groups", groups), world.size()));
+  const StopRequest stop = stop_of_job(world);
+  bool finished = false;
+  {
+    std::optional<StatusLine> status;
+    if (world.rank() == 0) status.emplace(plan, groups);
+    SweepCrew crew(plan, start, world.split(group_of_rank(world.rank(), world.size(), plan.ranks_per_run)),
+                   stop);
+    finished = crew.work();
+    world.wait_for_all([&] { stop(); });
+  }
+  log::configure(console_of(plan.runs.front().parsed.settings));
+  return end_of_sweep(plan, world, !finished);
+}
+
+// On one rank; nothing is written.
+std::string status_text(const SweepPlan& plan) {
+  const SweepView view(plan);
+  std::string text;
+  for (const SweepRow& row : view.rows())
+    text += fmt::format("{:<8}{}{}\n", status_name(row.status), row.name,
+                        row.error.empty() ? "" : ": " + row.error);
+  return text + view.line() + "\n";
+}
+
+}  // namespace
+
+ExitStatus sweep_command(World& world, std::span<const std::string> arguments) {
+  const SweepFlags flags = parse_sweep_flags(arguments);
+  if (flags.help) {
+    if (world.rank() == 0) std::fputs(sweep_help().c_str(), stdout);
+    return ExitStatus::kDone;
+  }
+  catch_stop_signals();
+  const auto files = share_files(world.host());
+  const SweepPlan plan = plan_sweep(flags.spec, world, *files);
+  log::configure(console_of(plan.runs.front().parsed.settings));
+  if (!flags.dry_run && !flags.status && !flags.report) {
+    if (world.rank() == 0)
+      for (const std::string& notice : plan.notices) log::warning(notice);
+    return run_sweep(plan, world);
+  }
+  const std::string text = do_on_reader(world.host(), [&] {
+    if (flags.dry_run) return dry_run_text(plan, world.size());
+    if (flags.status) return status_text(plan);
+    return write_results(plan, SweepView(plan));
+  });
+  if (world.rank() == 0) std::fputs(text.c_str(), stdout);
+  return ExitStatus::kDone;
+}
+
+}  // namespace leco

@@ -1,0 +1,221 @@
+"""leco sweep: the same files on any number of ranks, each those of leco train; going on; runs that fail.
+
+usage: sweep_test.py MPIEXEC LECO
+"""
+import json
+import os
+import pathlib
+import signal
+import time
+
+from leco_runs import SLIDER, Going, Run, main
+from sweeps import SweepTest
+
+TWELVE = [f"{slider},learning_rate={rate},network_dim={dim}" for slider in ("hue", "size", "wide")
+          for rate in ("0.001", "0.01") for dim in (2, 4)]
+
+
+class SameFiles(SweepTest):
+    def test_twelve_runs_on_1_2_3_and_4_ranks_are_those_of_leco_train(self):
+        self.sweep(self.spec("ranks1"))
+        expected = self.loras("ranks1")
+        self.assertEqual(list(expected), [f"{name}.safetensors" for name in sorted(TWELVE)])
+        for ranks in (2, 3, 4):
+            self.sweep(self.spec(f"ranks{ranks}"), ranks)
+            self.assertTrue(self.loras(f"ranks{ranks}") == expected, f"{ranks} ranks")
+        # One process trained these one after another on one model, with pictures of other sizes in between.
+        for name in ("hue,learning_rate=0.01,network_dim=4", "size,learning_rate=0.001,network_dim=2",
+                     "wide,learning_rate=0.01,network_dim=2"):
+            slider, rate, dim = name.split(",")
+            run = self.folder / "ranks1" / name
+            alone = Run(self.arguments("alone", prompts_file=run / f"{slider}.yaml", output_name=name, max_train_steps=2,
+                                       max_denoising_steps=4, learning_rate=rate.split("=")[1],
+                                       network_dim=dim.split("=")[1], save_state=True))
+            self.assertEqual(alone.status, 0, alone.err)
+            self.assertTrue(self.files("alone")[f"{name}.safetensors"] == expected[f"{name}.safetensors"], name)
+            self.assertEqual(self.metrics("alone", name), self.metrics(f"ranks1/{name}", name))
+            for part in ("lora.safetensors", "optimizer.safetensors", "state.json"):
+                self.assertTrue((self.folder / "alone" / f"{name}-state" / part).read_bytes()
+                                == (run / f"{name}-state" / part).read_bytes(), (name, part))
+
+    def test_groups_of_two_ranks_make_steps_of_two_items(self):
+        short = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1, 2, 3]}, "ranks_per_run": 2}
+        self.sweep(self.spec("ranks1", **short))
+        expected = self.loras("ranks1")
+        self.assertEqual(len(expected), 3)
+        for ranks in (3, 4):
+            self.sweep(self.spec(f"ranks{ranks}", **short), ranks)
+            self.assertTrue(self.loras(f"ranks{ranks}") == expected, f"{ranks} ranks")
+        self.train("told", pairs_per_step=2, seed=2, max_train_steps=2, max_denoising_steps=4, output_name="slider,seed=2")
+        self.assertEqual(self.metrics("told", "slider,seed=2"), self.metrics("ranks3/slider,seed=2", "slider,seed=2"))
+
+
+class GoingOn(SweepTest):
+    def start(self, spec, ranks):
+        going = Going(self.folder, ["sweep", spec], ranks)
+        self.addCleanup(going.stop)
+        return going
+
+    def test_killed_in_the_middle_the_same_command_goes_on(self):
+        self.sweep(self.spec("whole"))
+        spec = self.spec("killed")
+        going = self.start(spec, 2)
+        going.wait_for(lambda: len(self.done("killed")) >= 3)
+        for process in going.ranks():
+            os.kill(process, signal.SIGKILL)
+        going.finish()
+        before = {name: (self.folder / "killed" / name / "sweep.done.json").stat().st_mtime_ns
+                  for name in self.done("killed")}
+        self.assertLess(len(before), 12)
+        self.sweep(spec, 2)
+        self.assertTrue(self.loras("killed") == self.loras("whole"))
+        for name, written in before.items():
+            self.assertEqual((self.folder / "killed" / name / "sweep.done.json").stat().st_mtime_ns, written, name)
+        self.assertEqual(list((self.folder / "killed").rglob("*.claim")), [])
+
+    def test_a_signal_stops_all_groups_with_85_and_the_state_is_gone_on_from(self):
+        base = {"max_train_steps": 40}
+        grid = {"seed": [1, 2]}
+        self.sweep(self.spec("whole", base=base, grid=grid, sliders=None, prompts=[str(self.prompts)]))
+        spec = self.spec("stopped", base=base, grid=grid, sliders=None, prompts=[str(self.prompts)])
+        going = self.start(spec, 2)
+        begun = self.folder / "stopped"
+        going.wait_for(lambda: len([path for path in begun.glob("*/*.metrics.jsonl") if path.read_text().count("\n") > 1]) == 2)
+        os.kill(going.ranks()[1], signal.SIGTERM)  # one rank alone gets it
+        self.assertEqual(going.finish()[0], 85, going.err())
+        self.assertEqual(len(list(begun.glob("*/*-state"))), 2, going.err())
+        self.sweep(spec)
+        self.assertTrue(self.loras("stopped") == self.loras("whole"))
+
+    def test_two_jobs_at_once_do_each_run_once(self):
+        spec = self.spec("shared")
+        job = self.start(spec, 2)
+        second = self.sweep(spec, 2)
+        self.assertEqual(job.finish()[0], 0, job.err())
+        self.assertEqual(self.done("shared"), sorted(TWELVE), second.err)
+        self.assertEqual(set(self.starts("shared").values()), {1}, self.starts("shared"))
+
+    def test_a_dead_hosts_claim_is_taken_over(self):
+        spec = self.spec("taken", grid={"seed": [1, 2]}, sliders=None, prompts=[str(self.prompts)])
+        claim = self.folder / "taken" / "slider,seed=2" / "sweep.claim"
+        claim.parent.mkdir(parents=True)
+        claim.write_text("process 1\nstart 1\nspace other-boot/pid:[1]\nhost gone\nsince 2026-01-01T00:00:00Z\n")
+        old = time.time() - 100
+        os.utime(claim, (old, old))
+        self.sweep(spec)
+        self.assertEqual(self.done("taken"), ["slider,seed=1", "slider,seed=2"])
+
+    def test_an_extended_spec_keeps_what_is_done_and_damage_is_mended(self):
+        few = {"sliders": None, "prompts": [str(self.prompts)]}
+        self.sweep(self.spec("more", grid={"seed": [1, 2]}, **few))
+        expected = self.loras("more")
+        before = self.everything("more")
+        broken = self.folder / "more" / "slider,seed=2" / "slider,seed=2.safetensors"
+        data = bytearray(broken.read_bytes())
+        data[-1] ^= 1
+        broken.write_bytes(data)
+        run = self.sweep(self.spec("more", grid={"seed": [1, 2, 3]}, **few))
+        self.assertIn("'slider,seed=2' was finished, but slider,seed=2.safetensors was changed; it is done again", run.err)
+        self.assertEqual(len(self.loras("more")), 3)
+        for name, bytes_of in expected.items():
+            self.assertTrue(self.loras("more")[name] == bytes_of, name)
+        for path, seen in self.everything("more").items():
+            if "slider,seed=1/" in path:
+                self.assertEqual(before[path], seen, path)
+
+    def test_a_finished_run_with_other_settings_is_listed_and_left_alone(self):
+        few = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1]}}
+        self.sweep(self.spec("other", **few))
+        before = self.loras("other")
+        run = self.sweep(self.spec("other", base={"max_train_steps": 3}, **few))
+        self.assertIn("is finished with other settings and is left as it is: max_train_steps is 2 there and 3 here", run.err)
+        self.assertTrue(self.loras("other") == before)
+
+
+class Failures(SweepTest):
+    def test_a_bad_prompt_file_among_eleven_good_ones(self):
+        for i in range(11):
+            self.write(f"good{i:02}.toml", SLIDER)
+        self.write("good99.toml", SLIDER.replace("positive", "positve"))
+        run = self.sweep(self.spec("mixed", sliders=None, prompts=[str(self.folder / "good*.toml")], grid=None,
+                                   base={"max_train_steps": 1}), 2, status=1)
+        self.assertEqual(self.done("mixed"), [f"good{i:02}" for i in range(11)])
+        failed = json.loads((self.folder / "mixed" / "good99" / "sweep.failed.json").read_text())
+        self.assertEqual(failed["attempts"], 2)
+        self.assertIn("positve", failed["error"])
+        self.assertTrue(any("good99" in line and "positve" in line for line in run.errors()), run.err)
+        self.write("good99.toml", SLIDER)
+        again = self.sweep(self.spec("mixed", sliders=None, prompts=[str(self.folder / "good*.toml")], grid=None,
+                                     base={"max_train_steps": 1}), 2)
+        self.assertIn("'good99' failed before and is tried again", again.err)
+        self.assertEqual(len(self.done("mixed")), 12)
+        self.assertFalse((self.folder / "mixed" / "good99" / "sweep.failed.json").exists())
+
+    def test_a_rank_that_fails_alone_does_not_hold_up_its_group_or_the_others(self):
+        spec = self.spec("alone", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4, 5]},
+                         ranks_per_run=2, max_retries=1)
+        for seed in (2, 4):  # the group's first rank cannot write there, and only it tries to
+            (self.folder / "alone" / f"slider,seed={seed}" / f"slider,seed={seed}.metrics.jsonl").mkdir(parents=True)
+        run = self.sweep(spec, 4, status=1)
+        self.assertEqual(self.done("alone"), ["slider,seed=1", "slider,seed=3", "slider,seed=5"], run.err)
+        self.sweep(self.spec("whole", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 3, 5]}, ranks_per_run=2))
+        self.assertTrue(self.loras("alone") == self.loras("whole"))
+
+
+class OneLoad(SweepTest):
+    def test_memory_returns_to_its_level_after_each_run(self):
+        spec = self.spec("memory", sliders=None, prompts=[str(self.prompts)], grid={"seed": list(range(40))},
+                         base={"max_train_steps": 1})
+        going = Going(self.folder, ["sweep", spec])
+        self.addCleanup(going.stop)
+
+        def resident_after(runs):
+            going.wait_for(lambda: len(self.done("memory")) >= runs)
+            lines = pathlib.Path(f"/proc/{going.job.pid}/status").read_text().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+        early, late = resident_after(8), resident_after(38)
+        self.assertEqual(going.finish()[0], 0, going.err())
+        self.assertLess(late - early, 8, f"MB after 8 and after 38 runs: {early:.1f}, {late:.1f}")
+        print(f"resident after 8 runs {early:.1f} MB, after 38 {late:.1f} MB")
+
+
+class WithoutTraining(SweepTest):
+    def test_a_dry_run_shows_the_table_and_writes_nothing(self):
+        run = self.sweep(self.spec("dry"), 2, words=["--dry_run"])
+        self.assertFalse((self.folder / "dry").exists())
+        lines = run.out.splitlines()
+        self.assertEqual(sorted(line.split()[0] for line in lines[1:13]), sorted(TWELVE))
+        self.assertEqual({line.split()[2] for line in lines[1:13]}, {"0", "1"})
+        self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
+
+    def test_status_and_report_tell_what_is_there(self):
+        few = {"sliders": None, "prompts": [str(self.prompts)]}
+        self.sweep(self.spec("some", grid={"seed": [1]}, **few))
+        spec = self.spec("some", grid={"seed": [1, 2]}, **few)
+        run = self.sweep(spec, words=["--status"])
+        self.assertEqual(run.out.splitlines()[:2], ["done    slider,seed=1", "left    slider,seed=2"])
+        self.assertRegex(run.out.splitlines()[2], "^1 of 2 done, 0 running, 0 failed, 1 left, about .* to go$")
+        paths = self.sweep(spec, words=["--report"]).out.splitlines()
+        self.assertEqual([path.rsplit("/", 1)[1] for path in paths], ["results.csv", "results.json", "report.html"])
+        runs = json.loads((self.folder / "some" / "results.json").read_text())["runs"]
+        self.assertEqual([(run["name"], run["status"]) for run in runs], [("slider,seed=1", "done"), ("slider,seed=2", "left")])
+        self.assertTrue((self.folder / "some" / runs[0]["files"][0]).exists())
+
+    def test_mistakes_are_told_with_their_line_before_anything_is_written(self):
+        def refused(what, **changes):
+            run = self.sweep(self.spec("bad", **changes), status=2)
+            self.assertEqual(len(run.errors()), 1, run.err)
+            self.assertRegex(run.errors()[0], what)
+            self.assertFalse((self.folder / "bad").exists())
+        refused(r"bad.yaml, line \d+: 'learning_rate = -1': expected", grid={"learning_rate": [0.1, -1]})
+        refused(r"bad.yaml, line \d+: unknown key 'learning_rat'; did you mean 'learning_rate'", grid={"learning_rat": [1]})
+        refused(r"bad.yaml, line \d+: 'network_dim' is the number 4.5; expected an integer", base={"network_dim": 4.5})
+        refused(r"bad.yaml, line \d+: 'output_name' is set by the sweep itself", base={"output_name": "x"})
+        refused(r"bad.yaml: run 'hue.*': --max_denoising_steps=1000", base={"rollout_sampler": "dpm++2m",
+                                                                           "max_denoising_steps": 1000})
+        refused(r"bad.yaml, line \d+: prompts: there is no file 'none.toml'", sliders=None, prompts=["none.toml"])
+        refused(r"bad.yaml, line \d+.*positve", sliders=[{"name": "x", "target_class": "", "positve": "y"}])
+
+
+if __name__ == "__main__":
+    main()

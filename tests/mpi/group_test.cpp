@@ -1,0 +1,101 @@
+// A world that is split into groups: each on its own, and a group in which a rank fails can go on.
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include <chrono>
+#include <thread>
+
+#include "core/error.h"
+#include "tests/support/mpi_main.h"
+
+namespace leco {
+namespace {
+
+using leco::testing::test_world;
+
+// Halves; the first is the larger one.
+std::unique_ptr<World> half() {
+  World& world = test_world();
+  return world.split(world.rank() < (world.size() + 1) / 2 ? 0 : 1);
+}
+
+double sum_of_ranks(Communicator& comm) {
+  torch::Tensor ranks = at::full({5}, comm.rank(), torch::kInt64);
+  comm.all_reduce(ranks, Reduce::kSum);
+  return ranks[0].item<double>();
+}
+
+double expected_sum(const World& world) {
+  return world.size() * (world.size() - 1) / 2.0;
+}
+
+TEST(Group, IsAWorldOfItsOwnOnTheSameNode) {
+  const auto group = half();
+  const int larger = (test_world().size() + 1) / 2;
+  const bool first = test_world().rank() < larger;
+  EXPECT_EQ(group->size(), first ? larger : test_world().size() - larger);
+  EXPECT_EQ(group->rank(), first ? test_world().rank() : test_world().rank() - larger);
+  EXPECT_EQ(group->local_rank(), test_world().local_rank());
+  EXPECT_EQ(group->local_size(), test_world().local_size());
+  EXPECT_EQ(sum_of_ranks(group->host()), expected_sum(*group));
+  EXPECT_EQ(sum_of_ranks(*group->communicator_for(torch::kCPU)), expected_sum(*group));
+  torch::Tensor word = at::full({3}, group->rank() + 7, torch::kInt32);
+  group->host().broadcast(word, group->size() - 1);
+  EXPECT_EQ(word[2].item<int>(), group->size() + 6);
+}
+
+TEST(Group, GoesOnAfterARankFailedWhileTheOthersWaitedForIt) {
+  const auto group = half();
+  for (int failing = 0; failing < group->size(); ++failing) {
+    std::string heard;
+    try {
+      const auto comm = group->communicator_for(torch::kCPU);
+      sum_of_ranks(*comm);
+      if (group->rank() == failing) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(30 * failing));
+        throw Error("no space left on device");
+      }
+      sum_of_ranks(*comm);
+      ADD_FAILURE() << "the sum came out although rank " << failing << " took no part";
+    } catch (const PeerFailure& failure) {
+      heard = failure.what();
+    } catch (const Error& failure) {
+      EXPECT_EQ(group->rank(), failing);
+      heard = failure.what();
+      group->give_up(failure.what());
+    }
+    EXPECT_EQ(heard, "no space left on device");
+    group->renew();
+    EXPECT_EQ(sum_of_ranks(group->host()), expected_sum(*group));
+    EXPECT_EQ(sum_of_ranks(*group->communicator_for(torch::kCPU)), expected_sum(*group));
+  }
+}
+
+TEST(Group, GoesOnAfterAllItsRanksFailedAtOnce) {
+  const auto group = half();
+  for (int time = 0; time < 3; ++time) {
+    group->give_up("each for itself");
+    group->renew();
+    EXPECT_EQ(sum_of_ranks(group->host()), expected_sum(*group));
+  }
+}
+
+TEST(Group, ABellIsHeardInEveryGroupAndTheEndIsWaitedForTogether) {
+  World& world = test_world();
+  const auto group = half();
+  EXPECT_EQ(world.heard(), 0);
+  if (world.rank() == world.size() - 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  if (world.rank() == world.size() - 1) world.ring(15);
+  if (world.size() > 1)
+    while (world.heard() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(world.heard(), world.size() > 1 ? 15 : 0);
+  int calls = 0;
+  if (world.rank() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  world.wait_for_all([&] { ++calls; });
+  if (world.size() > 1 && world.rank() != 0) {
+    EXPECT_GT(calls, 0);
+  }
+}
+
+}  // namespace
+}  // namespace leco
