@@ -18,7 +18,7 @@
 #include "launcher/config_file.h"
 #include "plan/work.h"
 #include "sweep/run_table.h"
-#include "train/lora_output.h"
+#include "train/pairs_json.h"
 #include "train/shared_files.h"
 
 namespace leco {
