@@ -58,7 +58,7 @@ std::vector<PromptDirection> measurable(const PromptFile& prompts, const std::st
                     prompts.directions.front().positive));
   if (left_out > 0)
     log::notice(fmt::format("{} of {} directions are left out: both of their ends are the same prompt",
-                             left_out, prompts.directions.size()));
+                            left_out, prompts.directions.size()));
   return directions;
 }
 

@@ -22,8 +22,8 @@ struct Console {
 };
 void configure(const Console& console);
 
-// While several trainings go on side by side. This rank's lines go to the end of `file`, also those from info up
-// of a rank that is not the first, and only errors are shown; without a file they go nowhere else.
+// While several trainings go on side by side. This rank's lines go to the end of `file`, also those from info
+// up of a rank that is not the first, and only errors are shown; without a file they go nowhere else.
 // configure() ends it.
 void divert(const std::string& file);
 bool is_diverted();
@@ -33,7 +33,8 @@ void headline(const std::string& line);
 void debug(const std::string& line);
 void info(const std::string& line);
 void warning(const std::string& line);  // of this rank
-void notice(const std::string& line);   // a warning that every rank comes to alike: rank 0 prints it, or who writes the log it is diverted to
+void notice(const std::string& line);   // a warning that every rank comes to alike: rank 0 prints it, or who
+                                        // writes the log it is diverted to
 void error(const std::string& line);
 
 }  // namespace leco::log

@@ -14,7 +14,7 @@ void warn_of_left_over(const StateDict& weights, const char* part) {
   const auto left = weights.left();
   if (left.empty()) return;
   log::notice(fmt::format("'{}' holds {} tensors that the {} does not use: {}{}", weights.origin(),
-                           left.size(), part, left[0], left.size() > 1 ? ", …" : ""));
+                          left.size(), part, left[0], left.size() > 1 ? ", …" : ""));
 }
 
 }  // namespace

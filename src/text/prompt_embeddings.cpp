@@ -51,8 +51,8 @@ class PromptEncoder {
     if (pools) projection_.emplace(source.config, source.weights, device, torch::kFloat32);
     const std::vector<std::string> left = source.weights.left();
     if (left.empty()) return;
-    log::notice(fmt::format("'{}': {} tensors are not part of its text encoder and are not used: {}",
-                             origin_, left.size(), fmt::join(left, ", ")));
+    log::notice(fmt::format("'{}': {} tensors are not part of its text encoder and are not used: {}", origin_,
+                            left.size(), fmt::join(left, ", ")));
   }
 
   // `cut` holds the prompts of whose cut the user has been warned.
@@ -85,9 +85,9 @@ class PromptEncoder {
   void warn_of_cut(const std::string& prompt, std::span<const int64_t> tokens) const {
     constexpr int64_t kMostChunks = 3;
     log::notice(fmt::format("the prompt {:?} has {} tokens, {} more than fit; cut: {:?}{}", prompt,
-                             tokens.size(), std::ssize(tokens) - most_tokens(),
-                             tokenizer_.text_of(tokens.subspan(static_cast<size_t>(most_tokens()))),
-                             chunks_ < kMostChunks ? "; a greater --max_token_length reads more" : ""));
+                            tokens.size(), std::ssize(tokens) - most_tokens(),
+                            tokenizer_.text_of(tokens.subspan(static_cast<size_t>(most_tokens()))),
+                            chunks_ < kMostChunks ? "; a greater --max_token_length reads more" : ""));
   }
 
   // (chunks, 77, D) → (75 · chunks + 2, D): the first start, what each chunk says, the last end.
