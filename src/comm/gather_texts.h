@@ -8,8 +8,8 @@
 
 namespace leco {
 
-// In rank order; cut behind `width` bytes. One all-reduce of 4·width bytes a rank, where a broadcast from each
-// would be as many messages as the square of the ranks. Texts hold no zero byte.
+// In rank order; cut behind `width` bytes. One all-reduce of 4·width bytes a rank, where a broadcast from
+// each would be as many messages as the square of the ranks. Texts hold no zero byte.
 std::vector<std::string> gather_texts(Communicator& comm, const std::string& mine, int64_t width = 64);
 
 }  // namespace leco
