@@ -36,16 +36,19 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
-// When a process started, in ticks since the boot; empty where there is none. The process's name, field 2 of
-// the line, may hold anything, also blanks and parentheses.
+// When a process started, in ticks since the boot; empty where there is none, or only what its parent has not
+// taken note of (a zombie: in a container whose first process reaps nothing it stays for ever). The process's
+// name, field 2 of the line, may hold anything, also blanks and parentheses.
 std::string start_of_process(const std::string& process) {
   const std::string line = first_line("/proc/" + process + "/stat");
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos) return {};
   std::istringstream fields(line.substr(name_end + 1));
-  std::string field;
-  constexpr int kStartTime = 22, kFirstAfterName = 3;
-  for (int i = kFirstAfterName; i <= kStartTime; ++i) fields >> field;
+  std::string field, state;
+  constexpr int kStartTime = 22, kState = 3;
+  fields >> state;
+  if (state == "Z" || state == "X") return {};
+  for (int i = kState + 1; i <= kStartTime; ++i) fields >> field;
   return field;
 }
 

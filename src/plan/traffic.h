@@ -19,6 +19,7 @@ inline constexpr int64_t kStepMessageHead = 10;
 
 // A cluster of equal ranks with one network adapter each.
 struct Cluster {
+  int ranks = 1;
   double seconds_a_pass = 0;    // one sample through the U-Net
   double bytes_a_second = 0;    // what a rank sends, and receives at the same time
   double seconds_a_hop = 0;     // of a message of no size from a rank to another
@@ -28,7 +29,7 @@ struct Cluster {
 
 // Trees for latency, bandwidth as of rings (double binary trees have both):
 // 2·⌈log2 R⌉ hops and 2·(R − 1)/R times the payload.
-double all_reduce_seconds(int64_t bytes, int ranks, const Cluster& cluster);
+double all_reduce_seconds(int64_t bytes, const Cluster& cluster);
 
 struct StepTime {
   double work = 0;      // of the rank with the most to do
@@ -38,9 +39,8 @@ struct StepTime {
   double total() const { return work + messages + own; }
   double efficiency() const { return mean / total(); }  // of one rank that did nothing but its items: 1
 };
-// `mean_passes`, `greatest_passes`: of a rank in a step, in passes of one sample. `gradients`: packs of a
-// rank.
+// `mean_passes`, `greatest_passes`: of a rank in a step, in passes of one sample. `packs`: of a rank.
 StepTime step_time(double mean_passes, double greatest_passes, const StepTraffic& traffic, int64_t packs,
-                   int ranks, const Cluster& cluster);
+                   const Cluster& cluster);
 
 }  // namespace leco

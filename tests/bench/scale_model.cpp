@@ -65,14 +65,15 @@ void print_row(const Model& model, const char* lengths_name, RolloutLength lengt
   fmt::print("| {} | {}, {} a GPU |", model.name, lengths_name, items_a_rank);
   for (int ranks = 1; ranks <= 1024; ranks *= 4) {
     const Figures figures = plan_steps(model, lengths, items_a_rank * ranks, ranks);
-    const Cluster cluster{.seconds_a_pass = model.teraflops_a_pass / kSpeed,
+    const Cluster cluster{.ranks = ranks,
+                          .seconds_a_pass = model.teraflops_a_pass / kSpeed,
                           .bytes_a_second = 20e9,
                           .seconds_a_hop = 1e-5,
                           .memory_a_second = 2e12,
                           .planning_seconds = figures.planning};
     const StepTime time =
         step_time(figures.mean, figures.greatest, step_traffic(items_a_rank * ranks, model.lora_weights),
-                  items_a_rank, ranks, cluster);
+                  items_a_rank, cluster);
     fmt::print(" {:.1f} |", 100 * time.efficiency());
     if (ranks == 1024)
       fmt::print(" {:.2f} s | {:.1f} ms | {:.1f} ms |\n", time.total(), 1e3 * time.messages, 1e3 * time.own);

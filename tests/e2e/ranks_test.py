@@ -3,6 +3,7 @@
 usage: ranks_test.py MPIEXEC LECO
 """
 import json
+import re
 
 from leco_runs import SLIDER, LecoTest, main
 
@@ -38,7 +39,10 @@ class RanksTest(LecoTest):
         self.train("alone", **flags)
         expected = self.files("alone")
         for n in ranks:
-            self.train(f"ranks{n}", ranks=n, **flags)
+            run = self.train(f"ranks{n}", ranks=n, **flags)
+            if n > 1:
+                share = re.search(r"efficiency ([\d.]+) %: the ranks' mean time .* by the plan ([\d.]+) %", run.err)
+                self.assertTrue(share and 0 < float(share[1]) <= 100 and 0 < float(share[2]) <= 100, run.err)
             files = self.files(f"ranks{n}")
             self.assertEqual(list(files), list(expected))
             for name in expected:

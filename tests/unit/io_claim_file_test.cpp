@@ -75,6 +75,15 @@ TEST_F(ClaimFiles, OfALivingProcessAreRefusedAndOfAKilledOneTakenOver) {
   EXPECT_TRUE(take());
 }
 
+TEST_F(ClaimFiles, OfADeadProcessThatNobodyHasWaitedForAreTakenOver) {
+  const pid_t child = claim_in_a_process();
+  kill(child, SIGKILL);
+  siginfo_t gone;
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &gone, WEXITED | WNOWAIT), 0);  // it stays a zombie
+  EXPECT_TRUE(take());
+  waitpid(child, nullptr, 0);
+}
+
 TEST_F(ClaimFiles, WithAReusedProcessNumberAreTakenOver) {
   kill_and_wait(claim_in_a_process());
   std::string text = read_local_file(path);

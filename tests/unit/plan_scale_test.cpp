@@ -86,22 +86,30 @@ TEST_P(ManyRanks, TakeMillisecondsToPlan) {
 
 INSTANTIATE_TEST_SUITE_P(Of, ManyRanks, ::testing::Values(256, 1024), ::testing::PrintToStringParamName());
 
+Cluster of_ranks(int ranks) {
+  return {.ranks = ranks,
+          .seconds_a_pass = 0.01,
+          .bytes_a_second = 20e9,
+          .seconds_a_hop = 1e-5,
+          .memory_a_second = 1e12};
+}
+
 TEST(AllReduceSeconds, GrowWithTheLogarithmOfTheRanks) {
-  const Cluster cluster{.bytes_a_second = 20e9, .seconds_a_hop = 1e-5};
-  EXPECT_EQ(all_reduce_seconds(1000, 1, cluster), 0);
-  EXPECT_DOUBLE_EQ(all_reduce_seconds(0, 256, cluster), 16e-5);
-  EXPECT_DOUBLE_EQ(all_reduce_seconds(0, 1024, cluster), 20e-5);
-  EXPECT_DOUBLE_EQ(all_reduce_seconds(20'000'000, 2, cluster), 2e-5 + 1e-3);
-  EXPECT_LT(all_reduce_seconds(20'000'000, 1024, cluster), 2.3e-3) << "at most twice the payload";
+  EXPECT_EQ(all_reduce_seconds(1000, of_ranks(1)), 0);
+  EXPECT_DOUBLE_EQ(all_reduce_seconds(0, of_ranks(256)), 16e-5);
+  EXPECT_DOUBLE_EQ(all_reduce_seconds(0, of_ranks(1024)), 20e-5);
+  EXPECT_DOUBLE_EQ(all_reduce_seconds(20'000'000, of_ranks(2)), 2e-5 + 1e-3);
+  EXPECT_LT(all_reduce_seconds(20'000'000, of_ranks(1024)), 2.3e-3) << "at most twice the payload";
 }
 
 TEST(StepTime, IsOfOneRankItsWorkAndWhatItDoesForTheMerge) {
-  const Cluster cluster{.seconds_a_pass = 0.01, .bytes_a_second = 20e9, .memory_a_second = 1e12};
-  const StepTime alone = step_time(10, 10, step_traffic(1, 1000), 1, 1, cluster);
+  const StepTime alone = step_time(10, 10, step_traffic(1, 1000), 1, of_ranks(1));
   EXPECT_EQ(alone.messages, 0);
   EXPECT_DOUBLE_EQ(alone.work, 0.1);
   EXPECT_GT(alone.efficiency(), 0.999);
-  EXPECT_DOUBLE_EQ(step_time(10, 20, {}, 1, 4, cluster).efficiency(), 0.5);
+  Cluster free_messages = of_ranks(4);
+  free_messages.seconds_a_hop = 0;
+  EXPECT_DOUBLE_EQ(step_time(10, 20, {}, 1, free_messages).efficiency(), 0.5);
 }
 
 }  // namespace
