@@ -23,7 +23,8 @@ void Bell::ring(int number) {
   has_rung_ = true;
   if (heard_ == 0) heard_ = number;
   for (int other = 0; other < size_; ++other)
-    if (other != rank_) LECO_MPI(MPI_Send(&number, 1, MPI_INT, other, kTag, all_));  // taken at once: four bytes
+    if (other != rank_)
+      LECO_MPI(MPI_Send(&number, 1, MPI_INT, other, kTag, all_));  // taken at once: four bytes
 }
 
 int Bell::heard() {

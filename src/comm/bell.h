@@ -1,5 +1,5 @@
-// Private: a number that any rank sends to all others, who look for it when it suits them: a signal that came to
-// one of the ranks of many groups.
+// Private: a number that any rank sends to all others, who look for it when it suits them: a signal that came
+// to one of the ranks of many groups.
 #pragma once
 
 #include <mpi.h>

@@ -52,15 +52,15 @@ class World {
   // on all ranks.
   std::unique_ptr<Communicator> communicator_for(torch::Device device);
 
-  // Ranks of equal colour (>= 0) become a world of their own, in the order of their ranks here; a part keeps its
-  // place on the node (local_rank, local_size). Collective. This world must outlive its parts, and its host() is
-  // left alone until the parts are done.
+  // Ranks of equal colour (>= 0) become a world of their own, in the order of their ranks here; a part keeps
+  // its place on the node (local_rank, local_size). Collective. This world must outlive its parts, and its
+  // host() is left alone until the parts are done.
   std::unique_ptr<World> split(int color);
 
   // For a part. A rank that fails says why; whatever the others of its part wait in, or enter, throws that as
   // PeerFailure, and no collective there can succeed any more. Then all ranks of the part call renew(), which
-  // makes host() anew; communicators from before are of no more use, but may be destroyed while an exception is
-  // under way.
+  // makes host() anew; communicators from before are of no more use, but may be destroyed while an exception
+  // is under way.
   void give_up(std::string_view why);
   void renew();  // collective over the part
 

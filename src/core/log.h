@@ -22,8 +22,8 @@ struct Console {
 };
 void configure(const Console& console);
 
-// While several trainings go on side by side. This rank's lines go to the end of `file`, also those from info up
-// of a rank that is not the first, and only errors are shown; without a file they go nowhere else.
+// While several trainings go on side by side. This rank's lines go to the end of `file`, also those from info
+// up of a rank that is not the first, and only errors are shown; without a file they go nowhere else.
 // configure() ends it.
 void divert(const std::string& file);
 bool is_diverted();

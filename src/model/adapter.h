@@ -58,7 +58,7 @@ class AdaptedLayer {
 
   const std::string& name() const { return name_; }  // as in Diffusers' named_modules()
   const LayerShape& shape() const { return shape_; }
-  virtual void forget_layout() const {}  // FrozenConv2d
+  virtual void forget_layout() const {}                        // FrozenConv2d
   void attach(const Adapter* adapter) { adapter_ = adapter; }  // not owned; null detaches
   bool adapts(const AdapterPass& pass) const { return adapter_ && pass.on; }
   // What the adapter adds where it acts; input and output as Adapter::add_delta takes them.

@@ -15,8 +15,9 @@ namespace {
 
 using Kind = ConfigNode::Kind;
 
-const std::vector<std::string> kKeys = {"name",    "output_dir", "base",   "prompts",       "sliders",     "grid",
-                                        "exclude", "include",    "sample", "ranks_per_run", "max_retries", "evaluate"};
+const std::vector<std::string> kKeys = {"name",    "output_dir",    "base",        "prompts",
+                                        "sliders", "grid",          "exclude",     "include",
+                                        "sample",  "ranks_per_run", "max_retries", "evaluate"};
 constexpr int64_t kMostRanks = 1'000'000, kMostRetries = 100;
 
 int64_t integer_in(const ConfigTable& table, std::string_view key, int64_t lowest, int64_t highest) {
@@ -36,14 +37,16 @@ std::vector<ConfigNode> texts_of(const ConfigTable& top, std::string_view key) {
 std::vector<ConfigNode> tables_of(const ConfigTable& top, const std::string& key) {
   if (!top.has(key)) return {};
   for (const ConfigTable& entry : top.tables(key, key))
-    if (entry.keys().empty()) fail_at(top.path(), entry.line(), fmt::format("{} holds nothing", entry.name()));
+    if (entry.keys().empty())
+      fail_at(top.path(), entry.line(), fmt::format("{} holds nothing", entry.name()));
   return top.node(key).list;
 }
 
 void check_sliders(const ConfigTable& top) {
   for (const ConfigTable& entry : top.tables("sliders", "sliders")) {
     if (!entry.has("name"))
-      fail_at(top.path(), entry.line(), fmt::format("{}: 'name' is missing; runs are named by it", entry.name()));
+      fail_at(top.path(), entry.line(),
+              fmt::format("{}: 'name' is missing; runs are named by it", entry.name()));
     if (entry.text("name").empty()) entry.fail("name", "is empty");
   }
 }
