@@ -11,6 +11,7 @@
 #include "launcher/network_args.h"
 #include "launcher/rate_checks.h"
 #include "launcher/sample_flags.h"
+#include "launcher/sweep_flags.h"
 
 namespace leco {
 namespace {
@@ -244,11 +245,11 @@ std::string plan_help() {
 }
 
 std::string flags_markdown() {
-  return "# Flags of `leco train`, `leco sample` and `leco evaluate`\n"
+  return "# Flags of `leco train`, `leco sample`, `leco evaluate` and `leco sweep`\n"
          "\n"
          "This page is written by the program's own tables of flags (a test compares the two), as is each "
          "`--help`. First those of\n"
-         "`leco train`; `leco sample` and `leco evaluate` stand at the end.\n"
+         "`leco train`; `leco sample`, `leco evaluate` and `leco sweep` stand at the end.\n"
          "`leco plan` takes the same flags, and `--json` and `--ranks N`.\n"
          "\n"
          "Flags are written `--name=value` or `--name value`; a switch alone, or as `--name=true` and "
@@ -263,7 +264,7 @@ std::string flags_markdown() {
          "that "
          "asks for nothing.\n" +
          flags_as_markdown(listed_train_flags()) + flags_of("leco sample", listed_sample_flags()) +
-         flags_of("leco evaluate", listed_evaluate_flags());
+         flags_of("leco evaluate", listed_evaluate_flags()) + flags_of("leco sweep", listed_sweep_flags());
 }
 
 }  // namespace leco

@@ -1,10 +1,12 @@
 #include "launcher/kept_parts.h"
 
+#include <algorithm>
 #include <tuple>
 
 namespace leco {
 namespace {
 
+constexpr size_t kMostUNets = 2;  // one to train on in bfloat16, say, and one to evaluate with in float32
 constexpr size_t kMostPrompts = 4096;  // embeddings that are kept: about a gigabyte for SD 1.x
 
 // What decides which model open_model() opens.
@@ -35,7 +37,7 @@ void KeptParts::serve(const TrainSettings& settings, const std::vector<std::stri
 void KeptParts::forget() {
   digests_.reset();
   vae_.reset();
-  unet_.reset();
+  unets_.clear();
   encoded_.reset();
   base_.reset();
 }
@@ -69,13 +71,14 @@ PromptEmbeddings KeptParts::encode(const TextSettings& text, const std::vector<s
 }
 
 std::shared_ptr<UNet> KeptParts::unet(Placement placement) {
-  if (unet_ && same(unet_->placement(), placement)) {
-    unet_->forget_layouts();
-    return unet_;
+  const auto found = std::ranges::find_if(
+      unets_, [&](const std::shared_ptr<UNet>& unet) { return same(unet->placement(), placement); });
+  if (found != unets_.end()) {
+    (*found)->forget_layouts();
+    return *found;
   }
-  unet_.reset();  // two of them may not fit
-  unet_ = base().load_unet(placement);
-  return unet_;
+  if (unets_.size() == kMostUNets) unets_.erase(unets_.begin());
+  return unets_.emplace_back(base().load_unet(placement));
 }
 
 std::shared_ptr<Vae> KeptParts::vae(torch::Device device, const std::string& other) {

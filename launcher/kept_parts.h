@@ -42,7 +42,7 @@ class KeptParts final : public ModelParts {
   std::vector<std::string> ahead_;
   std::unique_ptr<BaseModel> base_;
   std::optional<Encoded> encoded_;
-  std::shared_ptr<UNet> unet_;
+  std::vector<std::shared_ptr<UNet>> unets_;  // of different placements: training and evaluation may differ
   std::optional<Vaes> vae_;
   std::optional<std::shared_future<FileDigests>> digests_;
 };

@@ -199,6 +199,7 @@ void SweepCrew::tell(const PlannedRun& run, const Attempt& attempt, int64_t atte
   if (attempt.error.empty())
     return log::headline(fmt::format("'{}' is done in {}", run.name, spoken_duration(attempt.seconds)));
   const bool again = attempts <= plan_.max_retries;
+  log::warning("failed: " + attempt.error);  // into the run's log
   log::headline(
       fmt::format("'{}' failed{}: {}", run.name, again ? " and is tried again" : "", attempt.error));
 }

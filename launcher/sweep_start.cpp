@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
@@ -49,6 +50,8 @@ class Look {
 
  private:
   Found look_at(const PlannedRun& run) {
+    if (!fs::is_directory(run.folder))
+      throw_usage(fmt::format("'{}' is no folder, and a run is to have that name; move it away", run.folder));
     const timespec none{};
     Found found{.is_finished = false,
                 .has_claim = time_of_file(claim_path(run.folder)).tv_sec != none.tv_sec,

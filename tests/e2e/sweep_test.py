@@ -2,13 +2,14 @@
 
 usage: sweep_test.py MPIEXEC LECO
 """
+import csv
 import json
 import os
 import pathlib
 import signal
 import time
 
-from leco_runs import SLIDER, Going, Run, main
+from leco_runs import SLIDER, TOY, Going, Run, main
 from sweeps import SweepTest
 
 TWELVE = [f"{slider},learning_rate={rate},network_dim={dim}" for slider in ("hue", "size", "wide")
@@ -46,7 +47,9 @@ class SameFiles(SweepTest):
         for ranks in (3, 4):
             self.sweep(self.spec(f"ranks{ranks}", **short), ranks)
             self.assertTrue(self.loras(f"ranks{ranks}") == expected, f"{ranks} ranks")
-        self.train("told", pairs_per_step=2, seed=2, max_train_steps=2, max_denoising_steps=4, output_name="slider,seed=2")
+        self.train("told", pairs_per_step=2, seed=2, max_train_steps=2, max_denoising_steps=4, learning_rate=2e-6,
+                   output_name="slider,seed=2")
+        self.assertTrue(self.files("told")["slider,seed=2.safetensors"] == expected["slider,seed=2.safetensors"])
         self.assertEqual(self.metrics("told", "slider,seed=2"), self.metrics("ranks3/slider,seed=2", "slider,seed=2"))
 
 
@@ -132,6 +135,26 @@ class GoingOn(SweepTest):
         self.assertTrue(self.loras("other") == before)
 
 
+class Evaluation(SweepTest):
+    def test_every_run_is_evaluated_as_leco_evaluate_does_it(self):
+        measured = {"scales": [-1, 0, 1], "samples": 2, "prompts": ["square"], "sample_steps": 2}
+        spec = self.spec("seen", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3]}, evaluate=measured)
+        self.sweep(spec, 2)
+        name = "slider,seed=2"
+        alone = Run(["evaluate", f"--pretrained_model_name_or_path={TOY}", f"--prompts_file={self.prompts}", "--samples=2",
+                     f"--network_weights={self.folder / 'seen' / name / name}.safetensors", "--scales=-1,0,1", "--threads=1",
+                     "--preserve", "square", "--sample_steps=2", f"--output={self.folder / 'alone'}"])
+        self.assertEqual(alone.status, 0, alone.err)
+        report = self.folder / "seen" / name / "evaluation" / "report.json"
+        self.assertEqual(report.read_text(), (self.folder / "alone" / "report.json").read_text())
+        with (self.folder / "seen" / "results.csv").open() as file:
+            rows = {row["name"]: row for row in csv.DictReader(file)}
+        self.assertEqual(sorted(rows), ["slider,seed=1", "slider,seed=2", "slider,seed=3"])
+        at_one = next(scale for scale in json.loads(report.read_text())["scales"] if scale["scale"] == 1)
+        self.assertAlmostEqual(float(rows[name]["response"]), at_one["response"], 12)
+        self.assertAlmostEqual(float(rows[name]["final_loss"]), self.metrics(f"seen/{name}", name)[-1]["loss"], 12)
+
+
 class Failures(SweepTest):
     def test_a_bad_prompt_file_among_eleven_good_ones(self):
         for i in range(11):
@@ -188,6 +211,21 @@ class WithoutTraining(SweepTest):
         self.assertEqual({line.split()[2] for line in lines[1:13]}, {"0", "1"})
         self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
 
+    def test_the_command_line_is_checked(self):
+        for words, what in (([], "leco sweep takes the sweep's file"), (["a.yaml", "b.yaml"], "the second is 'b.yaml'"),
+                            (["a.yaml", "--status", "--report"], "give one of them"), (["a.toml"], ".yaml or .yml"),
+                            (["a.yaml", "--dryrun"], "did you mean --dry_run?"), (["none.yaml"], "none.yaml")):
+            run = Run(["sweep", *words])
+            self.assertEqual(run.status, 2, run.err)
+            self.assertIn(what, run.errors()[0])
+
+    def test_a_file_where_a_runs_folder_is_to_be_is_told_before_anything_starts(self):
+        (self.folder / "bad").mkdir()
+        in_the_way = self.write("bad/slider,seed=2", "")
+        run = self.sweep(self.spec("bad", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2]}), 2, status=2)
+        self.assertIn("is no folder, and a run is to have that name", run.errors()[0])
+        self.assertEqual(list((self.folder / "bad").iterdir()), [in_the_way])
+
     def test_status_and_report_tell_what_is_there(self):
         few = {"sliders": None, "prompts": [str(self.prompts)]}
         self.sweep(self.spec("some", grid={"seed": [1]}, **few))
@@ -211,9 +249,10 @@ class WithoutTraining(SweepTest):
         refused(r"bad.yaml, line \d+: unknown key 'learning_rat'; did you mean 'learning_rate'", grid={"learning_rat": [1]})
         refused(r"bad.yaml, line \d+: 'network_dim' is the number 4.5; expected an integer", base={"network_dim": 4.5})
         refused(r"bad.yaml, line \d+: 'output_name' is set by the sweep itself", base={"output_name": "x"})
-        refused(r"bad.yaml: run 'hue.*': --max_denoising_steps=1000", base={"rollout_sampler": "dpm++2m",
+        refused(r"bad.yaml: run 'size.*': --max_denoising_steps=1000", base={"rollout_sampler": "dpm++2m",
                                                                            "max_denoising_steps": 1000})
         refused(r"bad.yaml, line \d+: prompts: there is no file 'none.toml'", sliders=None, prompts=["none.toml"])
+        refused(r"bad.yaml, line \d+: unknown key 'sampels' in 'evaluate'; did you mean 'samples'", evaluate={"sampels": 2})
         refused(r"bad.yaml, line \d+.*positve", sliders=[{"name": "x", "target_class": "", "positve": "y"}])
 
 
