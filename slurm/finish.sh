@@ -16,14 +16,14 @@ status_of() {
   echo "$left"
 }
 
-# finish STATUS: 85 (stopped by a signal, the state saved) queues the job again, under its own number, with a limit so that one
+# finish STATUS: 85 (stopped, with a state to go on from) queues the job again, under its own number, with a limit so that one
 # that can never finish does not run for ever. Anything else is the job's status: a mistake would only be repeated.
 finish() {
   local most=${LECO_MOST_REQUEUES:-50} requeued=${SLURM_RESTART_COUNT:-0}
   if (($1 == 85 && requeued >= most)); then
-    echo "$SLURM_JOB_NAME: stopped with its state saved, after $requeued requeues; submit it again to go on" >&2
+    echo "$SLURM_JOB_NAME: stopped, after $requeued requeues; submit it again to go on" >&2
   elif (($1 == 85)); then
-    echo "$SLURM_JOB_NAME: stopped with its state saved, queued again" >&2
+    echo "$SLURM_JOB_NAME: stopped, queued again" >&2
     scontrol requeue "$SLURM_JOB_ID"
   fi
   exit "$1"

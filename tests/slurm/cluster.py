@@ -28,6 +28,7 @@ MPI_OVER_UCX = {"OMPI_MCA_pml": "ucx", "OMPI_MCA_btl": "self", "UCX_TLS": "tcp,s
                 "UCX_LOG_FILE": "/dev/stderr", "OMPI_MCA_mpi_yield_when_idle": "1"}
 CORES = 4  # of a node, as it claims
 GPUS = 2
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 LOST_AFTER = 15  # seconds without an answer until a node counts as lost
 
 CONFIGURATION = """\
@@ -179,17 +180,27 @@ class Cluster:
         """The number of the job."""
         return self.call("sbatch", "--parsable", *words, **options).strip()
 
+    def tasks(self, number):
+        """What scontrol says of each of an array's jobs, the lowest task first: field to text."""
+        lines = self.call("scontrol", "-o", "show", "job", number).splitlines()
+        found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+        return sorted(found, key=lambda job: job.get("ArrayTaskId", ""))
+
     def job(self, number):
-        """What scontrol says of it: field to text."""
-        words = self.call("scontrol", "-o", "show", "job", number).split()
-        return dict(word.split("=", 1) for word in words if "=" in word)
+        return self.tasks(number)[0]
 
     def wait_for_state(self, number, states, seconds=120):
         return wait_until(lambda: (found := self.job(number))["JobState"] in states and found, seconds,
                           f"job {number} in {states}, it is {self.job(number)['JobState']}")
 
     def finished(self, number, seconds=180):
-        return self.wait_for_state(number, ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"), seconds)
+        return self.wait_for_state(number, ENDED, seconds)
+
+    def finished_tasks(self, number, seconds=240):
+        def ended():
+            tasks = self.tasks(number)
+            return all(task["JobState"] in ENDED for task in tasks) and tasks
+        return wait_until(ended, seconds, f"array {number}")
 
 
 def started_on(node):

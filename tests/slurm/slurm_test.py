@@ -12,12 +12,20 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from cluster import GPUS, Cluster, missing, wait_until  # noqa: E402
-from leco_runs import LECO, ROOT, LecoTest, environment  # noqa: E402
+from leco_runs import LECO, ROOT, TOY, LecoTest, Run, environment  # noqa: E402
 
 SKIPPED = 77  # for ctest
 STOPPED = 85
 NODES = 3
 LONG = {"max_train_steps": 30, "pairs_per_step": 4, "save_every_n_steps": 10, "save_state": True}
+
+SWEEP = """
+name: circles
+output_dir: {folder}/sweep
+base: {{pretrained_model_name_or_path: {model}, max_train_steps: 20, max_denoising_steps: 5, network_alpha: 4, seed: 1, threads: 1}}
+prompts: ["{prompts}"]
+grid: {{learning_rate: [0.001, 0.002, 0.003, 0.004]}}
+"""
 
 
 class SlurmTest(LecoTest):
@@ -67,6 +75,11 @@ class SlurmTest(LecoTest):
         self.assertTrue(self.files("job") == self.undisturbed[key][0])
         self.assertEqual(self.metrics("job"), self.undisturbed[key][1])
 
+    def preempt(self):
+        """Another job takes all nodes for some seconds."""
+        other = self.cluster.submit("--partition=high", f"--nodes={NODES}", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+        self.assertEqual(self.cluster.finished(other)["JobState"], "COMPLETED")
+
     def test_srun_over_three_nodes_gives_the_bytes_of_mpirun(self):
         job = self.submit("train.sbatch", self.words(pairs_per_step=4), nodes=3)
         self.check_ended(job, "COMPLETED", 0)
@@ -105,7 +118,7 @@ class SlurmTest(LecoTest):
         self.wait_for_steps(5)
         self.cluster.call("scancel", "--signal=USR1", job)
         self.check_ended(job, "COMPLETED", 0, restarts=1)
-        self.assertIn("stopped with its state saved, queued again", self.log())
+        self.assertIn("stopped, queued again", self.log())
         self.check_same_as_undisturbed(**LONG)
 
     def test_requeues_have_a_limit(self):
@@ -118,8 +131,7 @@ class SlurmTest(LecoTest):
     def test_a_preempted_job_goes_on_when_the_other_has_left(self):
         job = self.submit("train.sbatch", self.words(**LONG))
         self.wait_for_steps(5)
-        other = self.cluster.submit("--partition=high", f"--nodes={NODES}", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
-        self.assertEqual(self.cluster.finished(other)["JobState"], "COMPLETED")
+        self.preempt()
         self.check_ended(job, "COMPLETED", 0, restarts=1)
         self.assertRegex(self.log(), r"(?s)stopped by SIGTERM after step \d+.*queued again.*goes on from step \d+")
         self.check_same_as_undisturbed(**LONG)
@@ -140,7 +152,28 @@ class SlurmTest(LecoTest):
         self.wait_for_steps(5)
         self.cluster.call("scancel", "--batch", "--signal=USR1", job)
         self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.assertIn("stopped by SIGUSR1", self.log())
         self.check_same_as_undisturbed(**LONG)
+
+    def test_mpirun_within_a_preempted_job_goes_on_from_the_last_state(self):
+        job = self.submit("train_mpirun.sbatch", self.words(**LONG))
+        self.wait_for_steps(12)
+        self.preempt()
+        self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.assertRegex(self.log(), r"(?s)lost communication with a remote daemon.*goes on from step \d+")
+        self.check_same_as_undisturbed(**LONG)
+
+    def test_an_array_of_jobs_shares_a_sweep_and_a_stopped_task_goes_on(self):
+        spec = self.write("ages.yaml", SWEEP.format(folder=self.folder, model=TOY, prompts=self.prompts))
+        array = self.submit("sweep_array.sbatch", [spec], nodes=1, options=["--array=0-2", f"--output={self.folder}/log_%a"])
+        wait_until(lambda: list(self.folder.glob("sweep/*/*.metrics.jsonl")), 90, "a first step")
+        self.cluster.call("scancel", "--signal=USR1", f"{array}_0")
+        tasks = self.cluster.finished_tasks(array)
+        logs = {path.name: path.read_text() for path in self.folder.glob("log_*")}
+        self.assertEqual([(task["JobState"], task["Restarts"]) for task in tasks], [("COMPLETED", "1"), *[("COMPLETED", "0")] * 2], logs)
+        status = Run(["sweep", spec, "--status"]).out
+        self.assertEqual(status.count("done  "), 4, status)
+        self.assertEqual(len(list(self.folder.glob("sweep/*/*0.00?.safetensors"))), 4)
 
 
 if __name__ == "__main__":
