@@ -16,7 +16,7 @@ SDXL = ROOT / "tests" / "data" / "tiny-sdxl"
 class SweepResultsTest(LecoTest):
     def example(self, name, **changes):
         """The file with other values at some keys, on the models that lie here."""
-        text = (EXAMPLES / name).read_text()
+        text = (EXAMPLES / name).read_text().replace(" configs/", f" {ROOT}/configs/")
         model = SDXL if "models/sdxl" in text else TOY
         for key, value in {"pretrained_model_name_or_path": model, "output_dir": self.folder / "out", **changes}.items():
             text, count = re.subn(rf"^( *{key}): .*$", rf"\1: {value}", text, flags=re.MULTILINE)
