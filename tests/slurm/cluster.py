@@ -29,7 +29,7 @@ MPI_OVER_UCX = {"OMPI_MCA_pml": "ucx", "OMPI_MCA_btl": "self", "UCX_TLS": "tcp,s
 CORES = 4  # of a node, as it claims
 GPUS = 2
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-LOST_AFTER = 15  # seconds without an answer until a node counts as lost
+LOST_AFTER = 9  # seconds without an answer until a node counts as lost
 
 CONFIGURATION = """\
 ClusterName=one_machine
@@ -60,7 +60,7 @@ SelectTypeParameters=CR_CPU
 GresTypes=gpu
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-KillWait=20
+KillWait=5
 SlurmdTimeout={lost_after}
 SlurmctldTimeout=30
 NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first_port}-{last_port}] CPUs={cores} Gres=gpu:{gpus} State=UNKNOWN
