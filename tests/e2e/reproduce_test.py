@@ -41,8 +41,6 @@ OPTIMIZERS = {
     "AdamW8bit": "betas=0.8,0.95 eps=1e-7 weight_decay=0.003 min_8bit_size=64",
     "Adafactor": "scale_parameter=False relative_step=False warmup_init=False beta1=0.9 eps=1e-30,1e-4",
     "Prodigy": "d_coef=0.5 beta3=0.99 growth_rate=1.02 safeguard_warmup=True use_bias_correction=True",
-    "AdamWScheduleFree": "warmup_steps=2 r=1 weight_lr_power=1.5",
-    "NAdam": "momentum_decay=1e-3 decoupled_weight_decay=True",
 }
 SHORT = {"max_train_steps": 2, "max_denoising_steps": 4}
 
@@ -73,7 +71,6 @@ class ReproduceTest(LecoTest):
     def test_a_slider_with_network_args_on_several_ranks(self):
         made = self.made("slider", pairs_per_step=3, training_comment='a "remark"\nof two lines', network_dropout=0.1, words=[
             "--network_args", "conv_dim=2", "conv_alpha=1", "rank_dropout=0.2", "down_lr_weight=cosine+0.25", "loraplus_lr_ratio=4"])
-        self.repeat(made)
         self.repeat(made, ranks=2)
 
     def test_an_erase_in_yaml(self):
@@ -127,8 +124,7 @@ class ReproduceTest(LecoTest):
         self.assertEqual(run.status, 0, run.err)
         self.assertEqual((folder / "x.safetensors").read_bytes(), made.read_bytes())
 
-    def test_another_model_is_refused(self):
-        made = self.made("model")
+    def check_another_model(self, made):
         other = self.folder / "other"
         shutil.copytree(TOY, other)
         weights = other / "text_encoder/model.safetensors"
@@ -140,9 +136,11 @@ class ReproduceTest(LecoTest):
         self.assertFalse((self.folder / "m").exists())
 
     def test_what_cannot_be_made_again_is_refused_with_the_reason(self):
-        made = self.made("good")
+        made = self.made("good", max_train_steps=1)
         self.inspect(made, self.folder / "there")
         self.assertIn("exists already", self.inspect(made, self.folder / "there", status=2).err)
+        self.check_another_model(made)
+        self.check_changes_are_told(made)
         bare = self.made("nothing", no_metadata=True)
         self.assertIn("leco_settings", self.inspect(bare, self.folder / "n", status=2).err)
         self.assertIn("is a model", self.inspect(TOY, self.folder / "n", status=2).err)
@@ -159,8 +157,7 @@ class ReproduceTest(LecoTest):
                 save_file(tensors, self.folder / "odd.safetensors", {**metadata, key: value})
                 self.assertIn(word, self.inspect(self.folder / "odd.safetensors", self.folder / "n", status=2).err)
 
-    def test_changes_after_the_training_are_told(self):
-        made = self.made("changed")
+    def check_changes_are_told(self, made):
         tensors = load_file(made)
         with safe_open(made, "pt") as file:
             metadata = file.metadata()

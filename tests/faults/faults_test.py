@@ -15,9 +15,10 @@ from leco_runs import LecoTest, Run, main  # noqa: E402
 PLAIN, CLOCK = sys.argv[3:5]
 STOPPED = 85
 STEPS, KEPT = 4, 2  # the last one, and the one whose saving is broken
-# What is reached while the files of a step are saved: the LoRA is the first of them, then the state's three and DONE.
-FILE_POINTS = [f"file-{what}.{number}" for number in (1, 5) for what in ("made", "filled", "synced", "named")]
-SAVING = ["updated", "metrics", *FILE_POINTS, "folder-made", "folder-done", "folder-named", "saved"]
+# What is reached while the files of a step are saved, in this order: the LoRA is the first file, then the state's three, then
+# DONE.
+SAVING = ["updated", "metrics", "file-made.1", "file-filled.1", "file-synced.1", "file-named.1", "folder-made", "file-filled.3",
+          "file-named.4", "file-synced.5", "folder-done", "folder-named", "saved"]
 
 
 @contextlib.contextmanager
@@ -35,6 +36,7 @@ def contents(folder):
 
 
 class FaultsTest(LecoTest):
+    known = {}
     FLAGS = {"max_train_steps": STEPS, "save_every_n_steps": KEPT, "save_state": True, "save_state_on_train_end": True,
              "max_denoising_steps": 2, "pairs_per_step": 2}
 
@@ -49,9 +51,13 @@ class FaultsTest(LecoTest):
                 "step": contents(folder / f"x-step{KEPT:08}-state"), "metrics": self.metrics(output)}
 
     def undisturbed(self):
-        run = self.run_with("whole")
-        self.assertEqual(run.status, 0, run.err)
-        return self.outcome("whole")
+        """The outcome of these flags, made once: it does not depend on the folder."""
+        flags = str(self.FLAGS)
+        if flags not in self.known:
+            run = self.run_with("whole")
+            self.assertEqual(run.status, 0, run.err)
+            self.known[flags] = self.outcome("whole")
+        return self.known[flags]
 
     def check_goes_on(self, output, expected, ranks=None):
         run = self.run_with(output, ranks=ranks, resume="auto")
@@ -74,7 +80,7 @@ class FaultsTest(LecoTest):
 
     def test_killed_anywhere_in_a_step_on_any_rank_it_ends_in_the_same_bytes(self):
         expected = self.undisturbed()
-        for rank, point, kind in ((1, "rollout", "kill"), (0, "message", "kill"), (1, "merge", "exit"), (0, "updated", "exit")):
+        for rank, point, kind in ((1, "rollout", "kill"), (0, "message", "kill"), (1, "merge", "exit")):
             with self.subTest(point):
                 output = f"{point}_{rank}"
                 run = self.run_with(output, f"{rank}:{KEPT + 1}:{point}:{kind}", ranks=2)
@@ -92,7 +98,7 @@ class FaultsTest(LecoTest):
     def test_a_full_disk_in_a_save_keeps_the_state_before(self):
         self.FLAGS = {**self.FLAGS, "save_every_n_steps": 1}
         expected = self.undisturbed()
-        for number in (1, 3):
+        for number in (1, 4):
             with self.subTest(number):
                 run = self.run_with(f"out{number}", f"0:{KEPT}:file-filled.{number}:enospc", ranks=2)
                 self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
@@ -101,7 +107,7 @@ class FaultsTest(LecoTest):
 
     def test_a_signal_at_any_point_stops_with_a_state(self):
         expected = self.undisturbed()
-        for point in ("merge", "metrics", "folder-done"):
+        for point in ("merge", "folder-done"):
             with self.subTest(point):
                 run = self.run_with(point, f"0:{KEPT}:{point}:sigterm", ranks=2)
                 self.assertEqual(run.status, STOPPED, run.err)
@@ -109,12 +115,11 @@ class FaultsTest(LecoTest):
 
     def test_a_rank_that_hangs_is_named_with_what_it_does(self):
         expected = self.undisturbed()
-        for rank, point, words in ((1, "rollout", ("rank 1", "rollout")), (0, "updated", ("rank 0", "update")),
-                                   (0, "file-filled.2", ("rank 0", "saving"))):
+        for rank, point, words in ((1, "rollout", ("rank 1", "rollout")), (0, "file-filled.2", ("rank 0", "saving"))):
             with self.subTest(point):
                 step = KEPT if "file" in point else KEPT + 1
                 output = point.replace(".", "_")
-                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=12)
+                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=8)
                 self.assertEqual(run.status, 1, run.err)
                 self.assertLess(run.seconds, 60)
                 told = [line for line in run.errors() if all(word in line for word in (*words, f"of step {step}"))]
