@@ -130,7 +130,8 @@ def main():
             print(f"{prompt:24} {scale:5g}   area {one['area']:.3f} ± {np.std(one['areas']):.3f}   {colors}")
     areas = ", ".join(f"{scale:g}: {mean_area(results, scale):.3f}" for scale in given.scales)
     colors = ", ".join(f"{scale:g}: {kept(results, scale):.0%}" for scale in given.scales)
-    print(f"mean area {areas}\ncolours kept {colors}\nSpearman {spearman(results):.3f}, picture by picture {spearman_of_pictures(results):.3f}")
+    print(f"mean area {areas}\ncolours kept {colors}\nSpearman {spearman(results):.3f}, "
+          f"picture by picture {spearman_of_pictures(results):.3f}")
     if 0 in given.scales and all(map(color_named, given.prompts)):
         print("fill " + ", ".join(f"{scale:g}: {mean_fill(results, scale):.2f}" for scale in given.scales))
         print("colour shift " + ", ".join(f"{scale:g}: {color_shift(results, scale):.1f}" for scale in given.scales))

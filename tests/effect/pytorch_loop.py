@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from measure_effect import TOY
 
 TARGET, BIG, SMALL, NEUTRAL = "circle", "big circle", "small circle", ""
-# (strengthened end, weakened end, the rollout's negative prompt, multiplier); the goal is neutral + g·(strengthened - weakened).
+# (strengthened end, weakened end, the rollout's negative prompt, multiplier)
+# The goal is neutral + g·(strengthened - weakened).
 PAIRS = ((BIG, SMALL, BIG, 1.0), (BIG, SMALL, SMALL, 1.0), (SMALL, BIG, SMALL, -1.0), (SMALL, BIG, BIG, -1.0))
 DENOISING_STEPS, ROLLOUT_GUIDANCE, GUIDANCE, RANK, LEARNING_RATE, MAX_NORM, SIDE = 12, 3.0, 2.0, 4, 2e-3, 1.0, 64
 
@@ -60,10 +61,12 @@ class Loop:
         torch.manual_seed(seed)
         pipe = StableDiffusionPipeline.from_pretrained(TOY)
         self.unet = pipe.unet.float().requires_grad_(False)
-        self.schedule = DDPMScheduler.from_config(pipe.scheduler.config, timestep_spacing="leading", steps_offset=0, clip_sample=False)
+        self.schedule = DDPMScheduler.from_config(pipe.scheduler.config, timestep_spacing="leading", steps_offset=0,
+                                                  clip_sample=False)
         self.schedule.set_timesteps(DENOISING_STEPS)
         with torch.no_grad():
-            self.texts = {prompt: pipe.encode_prompt(prompt, "cpu", 1, False)[0].float() for prompt in (TARGET, BIG, SMALL, NEUTRAL)}
+            self.texts = {prompt: pipe.encode_prompt(prompt, "cpu", 1, False)[0].float()
+                          for prompt in (TARGET, BIG, SMALL, NEUTRAL)}
         self.layers = add_lora(self.unet)
         parameters = [weight for layer in self.layers.values() for weight in (layer.down, layer.up)]
         self.optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=0.01)
