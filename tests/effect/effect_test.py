@@ -1,20 +1,22 @@
 """Trains LoRA files of the toy model with the committed configurations and measures what they do, on pictures drawn by
 Diffusers.
 
-usage: effect_test.py MPIEXEC LECO [slider | enhance | erase …]      (default: slider)
+usage: effect_test.py MPIEXEC LECO [slider | enhance | erase | preserve …]      (default: slider)
 Each prints what docs/effect.md says of it. The slider takes about a minute and runs with all tests; the others take some
 minutes: tests/effect/all_effects.sh.
 """
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from measure_effect import kept, mean_area, measure_file, spearman
+from measure_effect import kept, mean_area, measure_file, spearman, spearman_of_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALLER, BIGGER, KEPT, ORDERED = 0.6, 1.4, 0.9, 0.9
+PICTURES = 24  # of each prompt, where many prompts are drawn
 
 
 class Effects:
@@ -44,6 +46,7 @@ class Effects:
         self.expect("area at -1 / at 0", mean_area(results, -1) / plain, mean_area(results, -1) < SMALLER * plain)
         self.expect("area at 1 / at 0", mean_area(results, 1) / plain, mean_area(results, 1) > BIGGER * plain)
         self.expect("Spearman of scale and area", spearman(results), spearman(results) >= ORDERED)
+        print(f"picture by picture: {spearman_of_pictures(results):.3f}")
         for scale in (-1, 1):
             self.expect(f"colours kept at {scale}", kept(results, scale), kept(results, scale) >= KEPT)
 
@@ -62,6 +65,21 @@ class Effects:
         for color in ("blue", "green"):
             stay = share[f"{color} circle"][1].get(color, 0)
             self.expect(f"{color} circles that stay {color}", stay, stay >= KEPT)
+
+    def preserve(self):
+        """Erasing red takes other colours along; with `preserve` they stay."""
+        prompts = ROOT / "configs" / "prompts" / "toy_preserve.toml"
+        without = Path(self.folder) / "without.toml"
+        without.write_text(re.sub(r"^preserve = .*\n", "", prompts.read_text(), flags=re.M))
+        others = [f"{color} {shape}" for shape in ("circle", "square") for color in ("green", "blue", "yellow")]
+        shares = {}
+        for name, file in (("with", prompts), ("without", without)):
+            results = measure_file(self.train("toy_preserve", name, prompts_file=file), ("red circle", *others), (1,), PICTURES)
+            red = results.pop("red circle")[1]["colors"].get("red", 0)
+            self.expect(f"red circles that are red, {name} preserve", red, red <= 0.1)
+            shares[name] = kept(results, 1)
+        self.expect("other colours kept with preserve", shares["with"], shares["with"] >= KEPT)
+        self.expect("other colours kept without preserve", shares["without"], shares["without"] < shares["with"] - 0.15)
 
 
 def main():

@@ -83,14 +83,27 @@ def color_shift(results, scale):
     return float(np.mean([by_scale[scale]["off"] - by_scale[0]["off"] for by_scale in results.values()]))
 
 
+def ranks(values):
+    """Ranks from 0; equal values share their mean rank."""
+    values = np.asarray(values)
+    return (values[:, None] > values).sum(1) + ((values[:, None] == values).sum(1) - 1) / 2
+
+
+def rank_correlation(scales, values):
+    """Spearman's; 0 where all values are equal."""
+    return float(np.corrcoef(ranks(scales), ranks(values))[0, 1]) if len(set(values)) > 1 else 0.0
+
+
 def spearman(results):
     """Rank correlation of scale and mean area, the mean over the prompts."""
-    correlations = []
-    for by_scale in results.values():
-        scales = sorted(by_scale)
-        ranks = np.argsort(np.argsort([by_scale[scale]["area"] for scale in scales]))
-        correlations.append(np.corrcoef(np.arange(len(scales)), ranks)[0, 1])
-    return float(np.mean(correlations))
+    return float(np.mean([rank_correlation(list(by_scale), [one["area"] for one in by_scale.values()])
+                          for by_scale in results.values()]))
+
+
+def spearman_of_pictures(results):
+    """Rank correlation of scale and area along the pictures that begin with one noise, the mean over noises and prompts."""
+    return float(np.mean([rank_correlation(list(by_scale), areas) for by_scale in results.values()
+                          for areas in zip(*(one["areas"] for one in by_scale.values()))]))
 
 
 def grid(lora, prompts, scales, path, model=TOY, seed=1):
@@ -117,7 +130,8 @@ def main():
             print(f"{prompt:24} {scale:5g}   area {one['area']:.3f} ± {np.std(one['areas']):.3f}   {colors}")
     areas = ", ".join(f"{scale:g}: {mean_area(results, scale):.3f}" for scale in given.scales)
     colors = ", ".join(f"{scale:g}: {kept(results, scale):.0%}" for scale in given.scales)
-    print(f"mean area {areas}\ncolours kept {colors}\nSpearman {spearman(results):.3f}")
+    print(f"mean area {areas}\ncolours kept {colors}\nSpearman {spearman(results):.3f}, "
+          f"picture by picture {spearman_of_pictures(results):.3f}")
     if 0 in given.scales and all(map(color_named, given.prompts)):
         print("fill " + ", ".join(f"{scale:g}: {mean_fill(results, scale):.2f}" for scale in given.scales))
         print("colour shift " + ", ".join(f"{scale:g}: {color_shift(results, scale):.1f}" for scale in given.scales))
