@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "config/prompt_direction.h"
-#include "launcher/evaluate_flags.h"
+#include "launcher/flags/evaluate_flags.h"
 #include "measure/scale_curve.h"
 #include "picture/picture.h"
 #include "sample/drawing.h"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "comm/world.h"
-#include "launcher/evaluate_flags.h"
+#include "launcher/flags/evaluate_flags.h"
 #include "launcher/model_parts.h"
 
 namespace leco {

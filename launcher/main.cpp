@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/log.h"
-#include "launcher/flag_parser.h"
+#include "launcher/flags/flag_parser.h"
 #include "launcher/process.h"
 #include "launcher/subcommand.h"
 

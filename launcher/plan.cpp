@@ -6,7 +6,7 @@
 
 #include "config/prompt_file.h"
 #include "core/log.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 #include "launcher/open_model.h"
 #include "launcher/resolve.h"
 #include "launcher/subcommand.h"

@@ -10,7 +10,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "io/digest.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 #include "launcher/resume.h"
 #include "launcher/stop_signal.h"
 

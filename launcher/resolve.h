@@ -9,7 +9,7 @@
 #include "comm/world.h"
 #include "config/settings.h"
 #include "io/claim_file.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 
 namespace leco {
 

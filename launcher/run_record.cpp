@@ -12,7 +12,7 @@
 #include "comm/nccl_communicator.h"
 #include "core/version.h"
 #include "io/atomic_file.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 
 namespace leco {
 namespace {

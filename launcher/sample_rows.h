@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/read_file.h"
-#include "launcher/sample_flags.h"
+#include "launcher/flags/sample_flags.h"
 #include "sample/drawing.h"
 
 namespace leco {

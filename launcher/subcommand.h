@@ -7,7 +7,7 @@
 
 #include "comm/world.h"
 #include "core/error.h"
-#include "launcher/flag_parser.h"
+#include "launcher/flags/flag_parser.h"
 
 namespace leco {
 

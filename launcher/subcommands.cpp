@@ -4,11 +4,11 @@
 #include <cstdio>
 
 #include "core/nearest_name.h"
-#include "launcher/evaluate_flags.h"
-#include "launcher/flag_table.h"
-#include "launcher/sample_flags.h"
+#include "launcher/flags/evaluate_flags.h"
+#include "launcher/flags/flag_table.h"
+#include "launcher/flags/sample_flags.h"
+#include "launcher/flags/sweep_flags.h"
 #include "launcher/subcommand.h"
-#include "launcher/sweep_flags.h"
 
 namespace leco {
 namespace {

@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "core/log.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 #include "launcher/resolve.h"
 #include "launcher/stop_signal.h"
 #include "launcher/subcommand.h"

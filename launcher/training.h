@@ -8,7 +8,7 @@
 
 #include "comm/world.h"
 #include "io/file_source.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 #include "launcher/model_parts.h"
 
 namespace leco {

@@ -10,7 +10,7 @@
 #include "config/prompt_pair.h"
 #include "io/claim_file.h"
 #include "io/file_source.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 #include "launcher/model_parts.h"
 #include "launcher/reporter.h"
 #include "launcher/resume.h"

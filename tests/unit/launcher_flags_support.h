@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "launcher/flag_table.h"
+#include "launcher/flags/flag_table.h"
 
 namespace leco {
 

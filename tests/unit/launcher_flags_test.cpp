@@ -1,6 +1,6 @@
 #include "tests/unit/launcher_flags_support.h"
 
-#include "launcher/flag_values.h"
+#include "launcher/flags/flag_values.h"
 
 namespace leco {
 namespace {

@@ -1,7 +1,7 @@
 // What a sweep file says of the evaluation of its runs, and what each run's evaluation becomes.
 #include <gtest/gtest.h>
 
-#include "launcher/evaluate_flags.h"
+#include "launcher/flags/evaluate_flags.h"
 #include "tests/unit/launcher_flags_support.h"
 
 namespace leco {

@@ -1,0 +1,207 @@
+#include "launcher/sweep/crew.h"
+
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <thread>
+
+#include "comm/watchdog.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "io/atomic_file.h"
+#include "launcher/evaluation.h"
+#include "launcher/flags/flag_parser.h"
+#include "launcher/resolve.h"
+#include "report/progress_line.h"
+#include "report/sweep_measures.h"
+#include "sweep/run_marker.h"
+#include "train/shared_files.h"
+
+namespace leco {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kNoneLeft = -1, kStopped = -2;  // instead of a run
+constexpr auto kFirstWait = std::chrono::milliseconds(100), kLongestWait = std::chrono::milliseconds(2000);
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::vector<std::string> folders_of(const SweepPlan& plan) {
+  std::vector<std::string> folders;
+  for (const PlannedRun& run : plan.runs) folders.push_back(run.folder);
+  return folders;
+}
+
+// What lies beside the LoRA files and belongs to the run.
+std::vector<std::string> files_of(const PlannedRun& run, const TrainingOutcome& outcome) {
+  std::vector<std::string> names;
+  for (const std::string& path : outcome.files) names.push_back(fs::path(path).filename().string());
+  std::ranges::stable_partition(names,
+                                [&](const std::string& name) { return name == run.name + ".safetensors"; });
+  for (const char* ending : {".metrics.jsonl", ".run.json"})
+    if (fs::exists(fs::path(run.folder) / (run.name + ending))) names.push_back(run.name + ending);
+  return names;
+}
+
+}  // namespace
+
+SweepCrew::SweepCrew(const SweepPlan& plan, const SweepStart& start, std::unique_ptr<World> group,
+                     StopRequest stop)
+    : plan_(plan),
+      group_(std::move(group)),
+      stop_(std::move(stop)),
+      files_(share_files(group_->host())),
+      board_(folders_of(plan), start.old),
+      queue_(board_, start.open, start.begun) {
+  parts_.emplace(*files_);
+}
+
+bool SweepCrew::work() {
+  while (true) {
+    const int64_t next = agree_on_next();
+    if (next == kNoneLeft) return true;
+    const bool stopped = next == kStopped || !do_run(plan_.runs[static_cast<size_t>(next)]);
+    claim_.reset();
+    if (stopped) return false;
+  }
+}
+
+// The leader takes one and tells the others.
+int64_t SweepCrew::agree_on_next() {
+  return std::stoll(do_on_reader(group_->host(), [&] {
+    if (stop_() != 0) return std::to_string(kStopped);
+    auto taken = next();
+    if (!taken) return std::to_string(stop_() != 0 ? kStopped : kNoneLeft);
+    claim_ = std::move(taken->claim);
+    return std::to_string(taken->run);
+  }));
+}
+
+std::optional<RunQueue::Taken> SweepCrew::next() {
+  if (auto taken = queue_.next()) return taken;
+  return look_once_more();
+}
+
+// Of all that share the sweep one looks for what a dead owner left, until the others have shown that they
+// live.
+std::optional<RunQueue::Taken> SweepCrew::look_once_more() {
+  std::string holder;
+  const auto looks = ClaimFile::take((fs::path(plan_.output_dir) / ".last-look.claim").string(), holder);
+  if (!looks) return std::nullopt;
+  for (auto wait = kFirstWait; stop_() == 0; wait = std::min(2 * wait, kLongestWait)) {
+    size_t left = 0;
+    if (auto taken = queue_.next_left_over(left)) return taken;
+    if (left == 0 || queue_.others_live()) break;
+    std::this_thread::sleep_for(wait);
+  }
+  return std::nullopt;
+}
+
+// False: stopped, with the state saved.
+bool SweepCrew::do_run(const PlannedRun& run) {
+  if (is_leader())
+    log::divert((fs::path(run.folder) / (run.name + ".log")).string());
+  else
+    log::divert("");
+  double seconds = 0;
+  for (int64_t attempts = 1; attempts <= 1 + plan_.max_retries; ++attempts) {
+    const Attempt result = attempt(run);
+    seconds += result.seconds;
+    if (result.stopped) return false;
+    tell(run, result, attempts);
+    if (result.error.empty()) return true;
+    if (stop_() != 0 && group_->size() == 1) return false;  // a larger group agrees on it in its next run
+    if (is_leader() && attempts == 1 + plan_.max_retries && !claim_->is_lost())
+      write_failed(run.folder, {.error = result.error, .attempts = attempts, .seconds = seconds});
+  }
+  return true;
+}
+
+SweepCrew::Attempt SweepCrew::attempt(const PlannedRun& run) {
+  Attempt attempt;
+  const auto start = Clock::now();
+  bool is_own = true;
+  try {
+    train(run, attempt);
+    group_->host().barrier();  // whoever fails has failed before
+  } catch (const PeerFailure& failure) {
+    attempt.error = failure.what();
+    is_own = false;
+  } catch (const c10::Error& failure) {  // libtorch's; what() would add the stack of calls
+    attempt.error = failure.what_without_backtrace();
+  } catch (const std::exception& failure) {
+    attempt.error = failure.what();
+  }
+  attempt.seconds = seconds_since(start);
+  if (attempt.error.empty()) return attempt;
+  attempt.error = one_line(attempt.error);
+  recover(attempt.error, is_own);
+  return attempt;
+}
+
+void SweepCrew::train(const PlannedRun& run, Attempt& attempt) {
+  const auto start = Clock::now();
+  if (!run.slider.empty())
+    do_on_reader(group_->host(), [&] {
+      write_file_atomically(run.parsed.settings.prompts_file, run.slider);
+      return std::string();
+    });
+  parts_->serve(run.parsed.settings, plan_.prompts);
+  const TrainingOutcome outcome = run_training(run.parsed, *group_, *files_, *parts_, stop_);
+  attempt.stopped = outcome.stopped;
+  if (outcome.stopped) return;
+  const double seconds = seconds_since(start);
+  if (plan_.evaluation) {
+    const std::string lora = (fs::path(run.folder) / (run.name + ".safetensors")).string();
+    evaluate(evaluation_of_run(*plan_.evaluation, run.parsed.settings, lora,
+                               (fs::path(run.folder) / kEvaluationFolder).string()),
+             *parts_, *group_, *files_);
+  }
+  do_on_reader(group_->host(), [&] {
+    finish(run, outcome, seconds);
+    return std::string();
+  });
+}
+
+void SweepCrew::finish(const PlannedRun& run, const TrainingOutcome& outcome, double seconds) {
+  if (claim_->is_lost()) throw Error(fmt::format("another process has taken '{}' over", run.folder));
+  DoneMarker marker{.run = run.name,
+                    .settings = run.asked,
+                    .files = {},
+                    .seconds = seconds,
+                    .cost = run.cost,
+                    .ranks = group_->size()};
+  if (std::isfinite(outcome.loss)) marker.final_loss = outcome.loss;
+  write_done(run.folder, std::move(marker), files_of(run, outcome));
+}
+
+// The group can meet again afterwards, on a model that is loaded anew.
+void SweepCrew::recover(const std::string& error, bool is_own) {
+  if (group_->size() == 1) return;
+  if (is_own) group_->give_up(error);
+  parts_.reset();
+  files_.reset();
+  group_->renew();
+  files_ = share_files(group_->host());
+  parts_.emplace(*files_);
+}
+
+void SweepCrew::tell(const PlannedRun& run, const Attempt& attempt, int64_t attempts) {
+  if (!is_leader()) return;
+  if (attempt.error.empty())
+    return log::headline(fmt::format("'{}' is done in {}", run.name, spoken_duration(attempt.seconds)));
+  const bool again = attempts <= plan_.max_retries;
+  log::warning("failed: " + attempt.error);  // into the run's log
+  log::headline(
+      fmt::format("'{}' failed{}: {}", run.name, again ? " and is tried again" : "", attempt.error));
+}
+
+}  // namespace leco

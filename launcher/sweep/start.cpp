@@ -1,0 +1,104 @@
+#include "launcher/sweep/start.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "sweep/run_marker.h"
+#include "train/shared_files.h"
+
+namespace leco {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::set<std::string> names_in(const std::string& folder) {
+  std::set<std::string> names;
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(folder, failure))
+    names.insert(entry.path().filename().string());
+  return names;
+}
+
+struct Found {
+  bool is_finished = false;
+  bool has_claim = false;
+  OldMarkers old;
+};
+
+// Reads what lies there, on one rank.
+class Look {
+ public:
+  explicit Look(const SweepPlan& plan) : plan_(plan), names_(names_in(plan.output_dir)) {}
+
+  // A line for each run.
+  std::string lines() {
+    std::string text;
+    for (const PlannedRun& run : plan_.runs) {
+      const auto [finished, claimed, old] = names_.contains(run.name) ? look_at(run) : Found{};
+      text += fmt::format("{:d} {:d} {} {} {} {}\n", finished, claimed, old.done.tv_sec, old.done.tv_nsec,
+                          old.failed.tv_sec, old.failed.tv_nsec);
+    }
+    if (finished_ > 0) log::info(fmt::format("{} of {} runs are finished", finished_, plan_.runs.size()));
+    return text;
+  }
+
+ private:
+  Found look_at(const PlannedRun& run) {
+    if (!fs::is_directory(run.folder))
+      throw_usage(fmt::format("'{}' is no folder, and a run is to have that name; move it away", run.folder));
+    const timespec none{};
+    Found found{.is_finished = false,
+                .has_claim = time_of_file(claim_path(run.folder)).tv_sec != none.tv_sec,
+                .old = {time_of_file(done_path(run.folder)), time_of_file(failed_path(run.folder))}};
+    if (found.old.done.tv_sec == none.tv_sec) {
+      if (const auto failed = read_failed(run.folder))
+        log::info(fmt::format("'{}' failed before and is tried again: {}", run.name, failed->error));
+      return found;
+    }
+    const auto done = read_done(run.folder);
+    const std::string damage = done ? damage_of(run.folder, *done) : "sweep.done.json cannot be read";
+    if (!damage.empty()) {
+      log::warning(fmt::format("'{}' was finished, but {}; it is done again", run.name, damage));
+      return found;
+    }
+    found.is_finished = true;
+    ++finished_;
+    if (const auto other = differences(done->settings, run.asked); !other.empty())
+      log::warning(fmt::format("'{}' is finished with other settings and is left as it is: {}", run.name,
+                               fmt::join(other, "; ")));
+    return found;
+  }
+
+  const SweepPlan& plan_;
+  std::set<std::string> names_;
+  int64_t finished_ = 0;
+};
+
+}  // namespace
+
+SweepStart find_start(const SweepPlan& plan, World& world) {
+  std::istringstream lines(do_on_reader(world.host(), [&] { return Look(plan).lines(); }));
+  SweepStart start;
+  std::vector<Found> found(plan.runs.size());
+  for (Found& run : found) {
+    OldMarkers& old = run.old;
+    lines >> run.is_finished >> run.has_claim >> old.done.tv_sec >> old.done.tv_nsec >> old.failed.tv_sec >>
+        old.failed.tv_nsec;
+    start.old.push_back(old);
+  }
+  LECO_ASSERT(lines);
+  for (const size_t run : plan.by_cost) {
+    if (found[run].is_finished) continue;
+    start.open.push_back(run);
+    if (found[run].has_claim) start.begun.push_back(run);
+  }
+  return start;
+}
+
+}  // namespace leco

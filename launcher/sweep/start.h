@@ -1,0 +1,24 @@
+// What an earlier start, or another job, has left of a sweep.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/world.h"
+#include "launcher/sweep/plan.h"
+#include "sweep/run_board.h"
+
+namespace leco {
+
+struct SweepStart {
+  std::vector<size_t> open;     // runs to be done, costliest first
+  std::vector<size_t> begun;    // those of them that have a claim file
+  std::vector<OldMarkers> old;  // of each run of the plan
+};
+
+// Rank 0 lists output_dir once and reads the markers of the runs that have a folder; all ranks get the
+// result. It tells of runs that are finished, that are to be done again because their files were damaged or
+// because they failed, and that are finished with other settings: these are left alone. Collective.
+SweepStart find_start(const SweepPlan& plan, World& world);
+
+}  // namespace leco

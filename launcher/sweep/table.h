@@ -1,0 +1,14 @@
+// What `leco sweep --dry_run` prints.
+#pragma once
+
+#include <string>
+
+#include "launcher/sweep/plan.h"
+
+namespace leco {
+
+// The runs, costliest first, with settings, cost and the group that would take each if all runs took what
+// they are expected to; then the whole cost and, where finished runs tell the speed, the time.
+std::string dry_run_text(const SweepPlan& plan, int ranks);
+
+}  // namespace leco

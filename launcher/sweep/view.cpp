@@ -1,0 +1,100 @@
+#include "launcher/sweep/view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "io/claim_file.h"
+#include "report/progress_line.h"
+#include "report/sweep_measures.h"
+#include "sweep/run_board.h"
+#include "sweep/run_marker.h"
+
+namespace leco {
+namespace {
+
+// Nobody touches the claim of a dead owner. Clocks of two machines differ by little, as a rule; where they do
+// not, only this view is wrong.
+bool is_alive(const timespec& touched) {
+  return touched.tv_sec != 0 && std::time(nullptr) - touched.tv_sec <= ClaimFile::kStaleSeconds;
+}
+
+}  // namespace
+
+SweepView::SweepView(const SweepPlan& plan, std::optional<int> groups) : plan_(plan), groups_(groups) {
+  for (const PlannedRun& run : plan.runs)
+    rows_.push_back({.name = run.name, .prompts = run.prompts, .swept = run.swept, .folder = run.name});
+  refresh();
+}
+
+void SweepView::refresh() {
+  for (size_t run = 0; run < rows_.size(); ++run)
+    if (rows_[run].status != RunStatus::kDone) look_at(run);
+}
+
+void SweepView::look_at(size_t run) {
+  SweepRow& row = rows_[run];
+  const std::string& folder = plan_.runs[run].folder;
+  row.status = RunStatus::kLeft;
+  row.error.clear();
+  if (time_of_file(folder).tv_sec == 0) return;
+  if (const auto done = read_done(folder)) {
+    row.status = RunStatus::kDone;
+    row.seconds = done->seconds;
+    row.final_loss = done->final_loss;
+    row.files.clear();
+    for (const DoneMarker::File& file : done->files) row.files.push_back(row.folder + "/" + file.name);
+    done_cost_ += done->cost;
+    done_seconds_ += done->seconds;
+  } else if (is_alive(time_of_file(claim_path(folder)))) {
+    row.status = RunStatus::kRunning;
+  } else if (const auto failed = read_failed(folder)) {
+    row.status = RunStatus::kFailed;
+    row.seconds = failed->seconds;
+    row.error = failed->error;
+  }
+}
+
+int64_t SweepView::count(RunStatus status) const {
+  return std::ranges::count(rows_, status, &SweepRow::status);
+}
+
+std::optional<double> SweepView::seconds_per_cost() const {
+  return done_cost_ > 0 ? std::optional(done_seconds_ / done_cost_) : std::nullopt;
+}
+
+std::optional<double> SweepView::seconds_left() const {
+  const auto speed = seconds_per_cost();
+  if (!speed) return std::nullopt;
+  double cost = 0, longest = 0;
+  for (size_t run = 0; run < rows_.size(); ++run) {
+    const bool is_running = rows_[run].status == RunStatus::kRunning;
+    if (!is_running && rows_[run].status != RunStatus::kLeft) continue;
+    const double left =
+        is_running ? plan_.runs[run].cost / 2 : plan_.runs[run].cost;  // how far it is stands nowhere
+    cost += left;
+    longest = std::max(longest, left);
+  }
+  const auto groups =
+      static_cast<double>(std::max<int64_t>(1, groups_ ? *groups_ : count(RunStatus::kRunning)));
+  return *speed * std::max(longest, cost / groups);
+}
+
+std::string SweepView::line() const {
+  const int64_t failed = count(RunStatus::kFailed);
+  std::string text = fmt::format("{} of {} done, {} running, {} failed, {} left", count(RunStatus::kDone),
+                                 rows_.size(), count(RunStatus::kRunning), failed, count(RunStatus::kLeft));
+  const auto left = seconds_left();
+  if (left && *left > 0) text += fmt::format(", about {} to go", spoken_duration(*left));
+  return text;
+}
+
+std::vector<SweepRow> evaluated_rows(const SweepView& view, const std::string& output_dir) {
+  std::vector<SweepRow> rows = view.rows();
+  for (SweepRow& row : rows)
+    if (row.status == RunStatus::kDone) add_evaluation(row, output_dir);
+  return rows;
+}
+
+}  // namespace leco
