@@ -33,7 +33,8 @@ void headline(const std::string& line);
 void debug(const std::string& line);
 void info(const std::string& line);
 void warning(const std::string& line);  // of this rank
-void notice(const std::string& line);   // a warning that every rank comes to alike: rank 0 prints it, or who writes the log it is diverted to
+void notice(const std::string& line);   // a warning that every rank comes to alike: rank 0 prints it, or who
+                                        // writes the log it is diverted to
 void error(const std::string& line);
 
 }  // namespace leco::log
