@@ -27,8 +27,8 @@ void announce(const TrainingJob& job, const World& world) {
                         describe_device(job.device)));
   if (*job.settings.pairs_per_step < world.size())
     log::notice(fmt::format("--pairs_per_step={} is less than the {} ranks: {} of them have nothing to do",
-                             *job.settings.pairs_per_step, world.size(),
-                             world.size() - *job.settings.pairs_per_step));
+                            *job.settings.pairs_per_step, world.size(),
+                            world.size() - *job.settings.pairs_per_step));
   if (job.resumption)
     log::info(fmt::format("goes on from step {}: {}", job.first_step(), job.resumption->folder));
 }
