@@ -6,14 +6,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <thread>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "io/atomic_file.h"
 #include "launcher/run_record.h"
+#include "launcher/stop_signal.h"
 #include "report/previews.h"
 #include "train/lora_output.h"
 
@@ -77,10 +80,21 @@ void prepare_folder(const std::string& flag, const std::string& path) {
 }
 
 std::unique_ptr<ClaimFile> claim_output(const TrainSettings& settings) {
+  const std::string path =
+      (std::filesystem::path(settings.output_dir) / ("." + settings.output_name + ".owner")).string();
   std::string holder;
-  auto claim = ClaimFile::take(
-      (std::filesystem::path(settings.output_dir) / ("." + settings.output_name + ".owner")).string(),
-      holder);
+  auto claim = ClaimFile::take(path, holder);
+  // A job that was killed and at once started again elsewhere finds a claim that only its age tells to be
+  // dead.
+  if (!claim && !settings.resume.empty()) {
+    constexpr int kWaitSeconds = ClaimFile::kStaleSeconds + ClaimFile::kRefreshSeconds;
+    log::info(
+        fmt::format("'{}' is held by {}: waits up to {} s to see whether it is alive", path, holder, kWaitSeconds));
+    for (int waited = 0; !claim && waited < kWaitSeconds && stop_signal() == 0; ++waited) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      claim = ClaimFile::take(path, holder);
+    }
+  }
   if (!claim)
     throw_usage(
         fmt::format("'{}' in '{}' is being written by {}; wait for it, or choose another --output_name",

@@ -19,6 +19,7 @@
 #include "report/progress_line.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
+#include "train/lora_output.h"
 #include "train/shared_files.h"
 
 namespace leco {
@@ -40,12 +41,16 @@ std::vector<std::string> folders_of(const SweepPlan& plan) {
   return folders;
 }
 
+std::string lora_of(const PlannedRun& run) {
+  return lora_path(run.parsed.settings, run.parsed.settings.max_train_steps);
+}
+
 // What lies beside the LoRA files and belongs to the run.
 std::vector<std::string> files_of(const PlannedRun& run, const TrainingOutcome& outcome) {
   std::vector<std::string> names;
   for (const std::string& path : outcome.files) names.push_back(fs::path(path).filename().string());
-  std::ranges::stable_partition(names,
-                                [&](const std::string& name) { return name == run.name + ".safetensors"; });
+  const std::string last = fs::path(lora_of(run)).filename().string();
+  std::ranges::stable_partition(names, [&](const std::string& name) { return name == last; });
   for (const char* ending : {".metrics.jsonl", ".run.json"})
     if (fs::exists(fs::path(run.folder) / (run.name + ending))) names.push_back(run.name + ending);
   return names;
@@ -160,8 +165,8 @@ void SweepCrew::train(const PlannedRun& run, Attempt& attempt) {
   if (outcome.stopped) return;
   const double seconds = seconds_since(start);
   if (plan_.evaluation) {
-    const std::string lora = (fs::path(run.folder) / (run.name + ".safetensors")).string();
-    evaluate(evaluation_of_run(*plan_.evaluation, run.parsed.settings, lora,
+    const TrainSettings& settings = run.parsed.settings;
+    evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
                                (fs::path(run.folder) / kEvaluationFolder).string()),
              *parts_, *group_, *files_);
   }

@@ -211,6 +211,16 @@ class ResumeTest(LecoTest):
         self.run_steps("out")
         self.assertEqual([path.name for path in (self.folder / "out").iterdir() if "owner" in path.name], [])
 
+    def test_a_resuming_start_waits_for_the_claim_of_a_dead_machine(self):
+        claim = self.folder / "out" / ".x.owner"
+        claim.parent.mkdir()
+        claim.write_text("process 1\nstart 1\nspace elsewhere\nhost node7\nsince 2026-01-01T00:00:00Z\n")
+        seconds_ago = time.time() - 50  # it is stale after 60
+        os.utime(claim, (seconds_ago, seconds_ago))
+        self.refuse("process 1 on node7", resume=None)
+        run = self.run_steps("out", resume="auto", max_train_steps=1)
+        self.assertIn("waits up to", run.err)
+
     def test_old_states_are_removed_when_a_newer_one_is_there(self):
         self.run_steps("out", save_state=True, save_every_n_steps=1, save_last_n_steps_state=2)
         self.assertEqual(sorted(path.name for path in (self.folder / "out").glob("*-state")),

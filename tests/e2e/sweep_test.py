@@ -139,11 +139,12 @@ class GoingOn(SweepTest):
 class Evaluation(SweepTest):
     def test_every_run_is_evaluated_as_leco_evaluate_does_it(self):
         measured = {"scales": [-1, 0, 1], "samples": 2, "prompts": ["square"], "sample_steps": 2}
-        spec = self.spec("seen", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3]}, evaluate=measured)
+        spec = self.spec("seen", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3]}, evaluate=measured,
+                         base={"save_model_as": "ckpt"})
         self.sweep(spec, 2)
         name = "slider,seed=2"
         alone = Run(["evaluate", f"--pretrained_model_name_or_path={TOY}", f"--prompts_file={self.prompts}", "--samples=2",
-                     f"--network_weights={self.folder / 'seen' / name / name}.safetensors", "--scales=-1,0,1", "--threads=1",
+                     f"--network_weights={self.folder / 'seen' / name / name}.ckpt", "--scales=-1,0,1", "--threads=1",
                      "--preserve", "square", "--sample_steps=2", f"--output={self.folder / 'alone'}"])
         self.assertEqual(alone.status, 0, alone.err)
         report = self.folder / "seen" / name / "evaluation" / "report.json"
