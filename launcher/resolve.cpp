@@ -88,8 +88,8 @@ std::unique_ptr<ClaimFile> claim_output(const TrainSettings& settings) {
   // dead.
   if (!claim && !settings.resume.empty()) {
     constexpr int kWaitSeconds = ClaimFile::kStaleSeconds + ClaimFile::kRefreshSeconds;
-    log::info(
-        fmt::format("'{}' is held by {}: waits up to {} s to see whether it is alive", path, holder, kWaitSeconds));
+    log::info(fmt::format("'{}' is held by {}: waits up to {} s to see whether it is alive", path, holder,
+                          kWaitSeconds));
     for (int waited = 0; !claim && waited < kWaitSeconds && stop_signal() == 0; ++waited) {
       std::this_thread::sleep_for(std::chrono::seconds(1));
       claim = ClaimFile::take(path, holder);

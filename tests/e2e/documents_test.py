@@ -62,7 +62,8 @@ class DocumentsTest(LecoTest):
         (self.folder / "models").mkdir()
         for name, model in {"sd15": TOY, **TINY}.items():
             (self.folder / "models" / name).symlink_to(model)
-        for name in ("my_prompts.toml", "prompts.toml"):
+        (self.folder / "prompts").mkdir()
+        for name in ("my_prompts.toml", "prompts.toml", "prompts/age.toml", "prompts/hair-long.toml"):
             (self.folder / name).symlink_to(ROOT / "configs/prompts/toy_size.toml")
         program = self.folder / "build/launcher/leco"
         program.parent.mkdir(parents=True)
@@ -150,7 +151,7 @@ class DocumentsTest(LecoTest):
                     seen += 1
                     words = words_of(command)
                     self.assertIn(str(path.relative_to(ROOT)), " ".join(words), "an example is about its own file")
-                    family = [] if path.parent.name == "prompts" else TINY
+                    family = [] if path.parent.name in ("prompts", "sweeps") else TINY
                     if any(name in path.name for name in family):
                         self.leco(["plan", *words[2:]])
                     else:
@@ -160,18 +161,30 @@ class DocumentsTest(LecoTest):
     def test_every_configuration_and_prompt_file_can_be_planned(self):
         for path in WITH_COMMENTS:
             with self.subTest(path.name):
+                if path.parent.name == "sweeps":
+                    self.leco(["sweep", str(path), "--dry_run"])
+                    continue
                 ask = "--prompts_file" if path.parent.name == "prompts" else "--config_file"
                 self.leco(["plan", f"{ask}={path}"])
 
     def test_prompt_files_in_the_documents(self):
         seen = 0
         for document in DOCUMENTS:
-            for ending in ("toml", "yaml"):
+            for ending in ("toml", "yaml") if document.name != "sweeps.md" else ():
                 for number, body in fenced(document.read_text(), (ending,)):
                     with self.subTest(f"{document.name}:{number}"):
                         seen += 1
                         self.leco(["plan", f"--prompts_file={self.write(f'block.{ending}', body)}"])
         self.assertGreater(seen, 6)
+
+    def test_the_sweep_in_the_documents(self):
+        """The first block is the file, the others are parts that may be added to it."""
+        text = ""
+        for number, body in fenced((ROOT / "docs/sweeps.md").read_text(), ("yaml",)):
+            with self.subTest(number):
+                text += body
+                self.leco(["sweep", str(self.write("block.yaml", text)), "--dry_run"])
+        self.assertGreater(text.count("\n"), 15)
 
     def test_table_of_the_same_command_in_the_readme(self):
         """sd-scripts' command and ours differ in the program's name."""
