@@ -13,6 +13,7 @@
 #include "comm/nccl_communicator.h"
 #include "comm/text_message.h"
 #include "comm/watchdog.h"
+#include "core/host_name.h"
 #include "core/version.h"
 #include "health/fact_check.h"
 #include "health/folder_check.h"
@@ -75,7 +76,7 @@ class Findings {
   void add(const Check& mine) { keep(worst_of_all(world_.host(), mine)); }
   // One that rank 0 made; no other rank keeps findings.
   void add_of_first(Check check) {
-    keep({.check = std::move(check), .host = name_of_host(), .ranks = world_.size()});
+    keep({.check = std::move(check), .host = host_name(), .ranks = world_.size()});
   }
 
   // The end of the output, and the status. Collective.

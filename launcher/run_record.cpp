@@ -2,26 +2,19 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <climits>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "comm/gather_texts.h"
 #include "comm/nccl_communicator.h"
+#include "core/host_name.h"
 #include "core/version.h"
 #include "io/atomic_file.h"
 #include "launcher/flags/flag_table.h"
 
 namespace leco {
 namespace {
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 std::string utc(std::chrono::system_clock::time_point time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::time_point_cast<std::chrono::seconds>(time));

@@ -4,12 +4,14 @@
 
 namespace leco {
 
-std::string broadcast_text(Communicator& comm, std::string text, int root) {
-  torch::Tensor size = at::full({1}, static_cast<int64_t>(text.size()), torch::kInt64);
+std::string broadcast_text(Communicator& comm, std::string text, int root, torch::Device device) {
+  torch::Tensor size = at::full({1}, static_cast<int64_t>(text.size()), torch::kInt64).to(device);
   comm.broadcast(size, root);
-  torch::Tensor bytes = at::empty({size.item<int64_t>()}, torch::kUInt8);
+  torch::Tensor bytes = at::zeros({size.item<int64_t>()}, torch::kUInt8);
   if (comm.rank() == root && !text.empty()) std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  bytes = bytes.to(device);
   comm.broadcast(bytes, root);
+  bytes = bytes.cpu();
   text.assign(static_cast<const char*>(bytes.data_ptr()), static_cast<size_t>(bytes.numel()));
   return text;
 }

@@ -7,7 +7,8 @@
 
 namespace leco {
 
-// Every rank gets `root`'s text. Collective; `comm` carries host memory.
-std::string broadcast_text(Communicator& comm, std::string text, int root);
+// Every rank gets `root`'s text. Collective; `comm` carries memory of `device`.
+std::string broadcast_text(Communicator& comm, std::string text, int root,
+                           torch::Device device = torch::kCPU);
 
 }  // namespace leco

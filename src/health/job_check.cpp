@@ -1,11 +1,9 @@
 #include "health/job_check.h"
 
-#include <unistd.h>
-
-#include <array>
 #include <cstdint>
 
 #include "comm/text_message.h"
+#include "core/host_name.h"
 
 namespace leco {
 namespace {
@@ -20,12 +18,6 @@ int64_t reduce(Communicator& comm, int64_t value, Reduce op) {
 
 }  // namespace
 
-std::string name_of_host() {
-  std::array<char, 256> name{};
-  gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 JobCheck worst_of_all(Communicator& comm, const Check& mine) {
   // One maximum finds the worst verdict and, among its ranks, the lowest.
   const int64_t worst =
@@ -37,7 +29,7 @@ JobCheck worst_of_all(Communicator& comm, const Check& mine) {
                     .found = broadcast_text(comm, mine.found, rank),
                     .advice = broadcast_text(comm, mine.advice, rank)},
           .rank = rank,
-          .host = broadcast_text(comm, name_of_host(), rank),
+          .host = broadcast_text(comm, host_name(), rank),
           .ranks = static_cast<int>(reduce(comm, mine.verdict == verdict ? 1 : 0, Reduce::kSum))};
 }
 

@@ -16,8 +16,6 @@ struct JobCheck {
   int ranks = 1;     // how many ranks came to this verdict
 };
 
-std::string name_of_host();
-
 // Collective over `comm`, which carries host memory; the same on every rank.
 JobCheck worst_of_all(Communicator& comm, const Check& mine);
 

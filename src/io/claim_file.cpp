@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/host_name.h"
 #include "io/atomic_file.h"
 
 namespace leco {
@@ -64,10 +65,8 @@ struct Owner {
   std::string process, start, space, host, since;
 
   static Owner self() {
-    char host[256] = {};
-    gethostname(host, sizeof(host) - 1);
     const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-    return {std::to_string(getpid()), start_of_process("self"), process_space(), host,
+    return {std::to_string(getpid()), start_of_process("self"), process_space(), host_name(),
             fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", now)};
   }
 

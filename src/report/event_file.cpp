@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/host_name.h"
 
 namespace leco {
 namespace {
@@ -47,12 +48,6 @@ std::string bytes_field(int field, std::string_view value) {
 
 double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-std::string host_name() {
-  char name[256] = "host";
-  gethostname(name, sizeof name - 1);
-  return name;
 }
 
 }  // namespace

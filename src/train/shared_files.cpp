@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstring>
 #include <sstream>
+#include <utility>
 
+#include "comm/text_message.h"
 #include "core/error.h"
 
 namespace leco {
@@ -98,24 +99,19 @@ class SharedFileSource final : public FileSource {
 }  // namespace
 
 std::string do_on_reader(Communicator& comm, const std::function<std::string()>& work) {
-  std::string contents;
-  int64_t status = 0;  // 0, or the exit status of the error whose text `contents` is
+  std::string message;  // 0, or the exit status of an error, and then the contents, or its text
   if (comm.rank() == kReader) {
     try {
-      contents = work();
+      message = '\0' + work();
     } catch (const Error& error) {
-      contents = error.what();
-      status = static_cast<int64_t>(error.status());
+      message = static_cast<char>(error.status()) + std::string(error.what());
     }
   }
-  Tensor sizes = at::tensor({status, static_cast<int64_t>(contents.size())}, torch::kInt64);
-  comm.broadcast(sizes, kReader);
-  Tensor bytes = at::empty({sizes[1].item<int64_t>()}, torch::kUInt8);
-  if (comm.rank() == kReader) std::memcpy(bytes.data_ptr(), contents.data(), contents.size());
-  comm.broadcast(bytes, kReader);
-  contents.assign(static_cast<const char*>(bytes.data_ptr()), bytes.numel());
-  if (const auto failed = sizes[0].item<int64_t>()) throw Error(contents, static_cast<ExitStatus>(failed));
-  return contents;
+  message = broadcast_text(comm, std::move(message), kReader);
+  const auto status = static_cast<ExitStatus>(message.front());
+  message.erase(0, 1);
+  if (status != ExitStatus::kDone) throw Error(message, status);
+  return message;
 }
 
 std::unique_ptr<FileSource> share_files(Communicator& comm) {

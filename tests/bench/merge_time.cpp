@@ -14,22 +14,13 @@
 
 #include "comm/world.h"
 #include "launcher/process.h"
+#include "tests/bench/lora_sizes.h"
 #include "train/gradient_merge.h"
 
 namespace {
 
 using namespace leco;
 using torch::Tensor;
-
-struct Size {
-  const char* name;
-  int64_t weights;
-};
-const Size kSizes[] = {{"SD 1.5 attention, rank 4", 797'184},
-                       {"SD 1.5, rank 4", 1'754'112},
-                       {"SD 1.5, rank 16", 7'016'448},
-                       {"SDXL, rank 4", 10'645'504},
-                       {"SDXL, rank 16", 42'582'016}};
 
 // Of the slowest rank, the median of `repeats`, in seconds.
 double median_seconds(Communicator& comm, int repeats, const std::function<void()>& act) {
@@ -46,7 +37,7 @@ double median_seconds(Communicator& comm, int repeats, const std::function<void(
   return seconds[repeats / 2];
 }
 
-void measure(Communicator& comm, const Size& size, int repeats) {
+void measure(Communicator& comm, const LoraSize& size, int repeats) {
   const Tensor gradient = torch::randn({size.weights});
   Tensor floats = gradient.clone(), mean;
   Tensor integers = torch::ones({size.weights}, torch::kInt64);
@@ -84,5 +75,5 @@ int main(int count, char** words) {
     std::puts(
         "| LoRA | float32 | ranks | MPI's float sum | integers | whole merge |\n| --- | --- | --- | --- | "
         "--- | --- |");
-  for (const Size& size : kSizes) measure(world.host(), size, repeats);
+  for (const LoraSize& size : kLoraSizes) measure(world.host(), size, repeats);
 }

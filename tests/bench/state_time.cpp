@@ -12,20 +12,11 @@
 
 #include "io/safetensors.h"
 #include "io/whole_folder.h"
+#include "tests/bench/lora_sizes.h"
 
 namespace {
 
 using namespace leco;
-
-struct Size {
-  const char* name;
-  int64_t weights;
-};
-const Size kSizes[] = {{"SD 1.5 attention, rank 4", 797'184},
-                       {"SD 1.5, rank 4", 1'754'112},
-                       {"SD 1.5, rank 16", 7'016'448},
-                       {"SDXL, rank 4", 10'645'504},
-                       {"SDXL, rank 16", 42'582'016}};
 
 void save(const std::string& path, const torch::Tensor& lora, const torch::Tensor& optimizer) {
   WholeFolder state(path);
@@ -43,7 +34,7 @@ int main(int count, char** words) {
   const int repeats = count > 2 ? std::atoi(words[2]) : 3;
   const std::string path = (std::filesystem::path(words[1]) / "bench-state").string();
   std::puts("| LoRA | state | median | a second |\n| --- | --- | --- | --- |");
-  for (const Size& size : kSizes) {
+  for (const LoraSize& size : kLoraSizes) {
     const torch::Tensor lora = torch::randn({size.weights});
     std::vector<double> seconds;
     for (int i = 0; i < repeats; ++i) {

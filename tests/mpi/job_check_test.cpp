@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "comm/text_message.h"
+#include "core/host_name.h"
 #include "health/job_check.h"
 #include "health/merge_check.h"
 #include "tests/support/mpi_main.h"
@@ -43,7 +44,7 @@ TEST(WorstOfAll, the_worst_verdict_wins_and_of_equals_the_lowest_rank) {
   EXPECT_EQ(found.check.advice, "do something");
   EXPECT_EQ(found.rank, last);
   EXPECT_EQ(found.ranks, 1);
-  EXPECT_EQ(found.host, name_of_host());  // all ranks run on this machine
+  EXPECT_EQ(found.host, host_name());  // all ranks run on this machine
 }
 
 // Passes everything on, but for one element of one sum.
