@@ -75,7 +75,7 @@ class Trainer {
   // Times this rank's own work; the watchdog names it when it hangs.
   template <class Work>
   auto timed(Phase phase, DeviceClock& clock, Work work);
-  void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);
+  void update(StepReport& report, DeviceClock& clock);
   void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
   void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
   void note_gradient(StepMessage& message, const Pack& pack, double greatest) const;

@@ -136,13 +136,17 @@ class GradientMergeOnDevice : public ::testing::TestWithParam<const char*> {
 
   torch::Tensor merged(Communicator& group) const {
     constexpr int64_t kUnits = 5;
-    GradientMerge merge;
+    auto buffer = torch::empty({kLength}, torch::dtype(torch::kFloat32).device(device_));
+    GradientMerge merge(buffer);
     double greatest = 0;
-    for (int64_t unit = group.rank(); unit < kUnits; unit += group.size())
-      greatest = std::max(greatest, merge.hold(gradient(unit)));
+    for (int64_t unit = group.rank(); unit < kUnits; unit += group.size()) {
+      merge.next_pack();
+      buffer += gradient(unit);
+      greatest = std::max(greatest, merge.greatest());
+    }
     const auto of_ranks = group.all_gather(greatest);
-    const auto like = torch::empty({kLength}, torch::dtype(torch::kFloat32).device(device_));
-    return merge.merge(group, like, *std::max_element(of_ranks.begin(), of_ranks.end()), kUnits, kUnits);
+    merge.merge(group, *std::max_element(of_ranks.begin(), of_ranks.end()), kUnits, kUnits);
+    return buffer;
   }
 
   torch::Device device_ = torch::kCPU;
