@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "plan/traffic.h"
 #include "train/fixed_point.h"
 
 namespace leco {
@@ -34,8 +35,8 @@ int fixed_point_exponent(double greatest, int64_t units) {
 // On a CPU as much as its second cache holds. MPI and NCCL deal a message out to the ranks, and a rank's part
 // of it should not be so small that it takes as long as an empty one.
 int64_t merge_piece(torch::Device device, int ranks) {
-  constexpr int64_t kOnCpu = 1 << 17, kOnGpu = 1 << 25, kOfRank = 1 << 13;
-  return std::max(device.is_cpu() ? kOnCpu : kOnGpu, kOfRank * ranks);
+  constexpr int64_t kOnCpu = 1 << 17, kOfRank = 1 << 13;
+  return std::max(device.is_cpu() ? kOnCpu : kGpuMergePiece, kOfRank * ranks);
 }
 
 void GradientMerge::merge(Communicator& comm, double greatest, int64_t units, int64_t items) {
