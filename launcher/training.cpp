@@ -7,10 +7,10 @@
 
 #include "comm/watchdog.h"
 #include "core/log.h"
-#include "launcher/open_model.h"
-#include "launcher/precision.h"
-#include "launcher/run_record.h"
+#include "launcher/model/open_model.h"
 #include "launcher/stop_signal.h"
+#include "launcher/training/precision.h"
+#include "launcher/training/run_record.h"
 #include "launcher/training_job.h"
 #include "lora/lora_file.h"
 #include "report/settings_table.h"

@@ -13,7 +13,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "io/atomic_file.h"
-#include "launcher/evaluation.h"
+#include "launcher/evaluate/evaluation.h"
 #include "launcher/flags/flag_parser.h"
 #include "launcher/resolve.h"
 #include "report/progress_line.h"

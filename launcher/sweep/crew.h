@@ -8,7 +8,7 @@
 
 #include "comm/world.h"
 #include "io/claim_file.h"
-#include "launcher/kept_parts.h"
+#include "launcher/model/kept_parts.h"
 #include "launcher/sweep/plan.h"
 #include "launcher/sweep/start.h"
 #include "launcher/training.h"

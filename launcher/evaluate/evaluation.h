@@ -6,7 +6,7 @@
 
 #include "comm/world.h"
 #include "launcher/flags/evaluate_flags.h"
-#include "launcher/model_parts.h"
+#include "launcher/model/model_parts.h"
 
 namespace leco {
 
