@@ -54,7 +54,7 @@ void Reporter::after_step(const StepReport& report) {
     throw Error(
         fmt::format("another process has taken '{}' in '{}' over; this one stops and writes nothing more",
                     settings().output_name, settings().output_dir));
-  const Watch watch = Watch::of_my_work(fmt::format("saving of step {}", report.step));
+  const Watch watch = Watch::of_my_work(fmt::format("saving of step {}", report.step), saving_pace_);
   metrics_.write(report);
   fault_point(FaultPoint::kMetrics);
   if (events_) events_->write(report);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "comm/watchdog.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "plan/cost.h"
@@ -85,8 +86,10 @@ SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vec
   for (int rank = 0; rank < host.size(); ++rank)
     for (const int64_t row : shares[rank]) owner[row] = rank;
 
+  static Pace pace;  // of all that this process draws
   std::vector<DrawnRow> drawn(rows.size());
   for (const int64_t row : shares[host.rank()]) {
+    const Watch watch = Watch::of_my_work(fmt::format("drawing of row {}", row + 1), pace, costs[row]);
     drawn[row] = draw_row(model, vae, rows[row], as);
     if (as == DrawnAs::kResult) log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
   }
