@@ -4,6 +4,7 @@
 
 #include "comm/watchdog.h"
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "plan/cost.h"
 #include "plan/shares.h"
@@ -65,6 +66,7 @@ std::vector<Picture> decode(const Vae& vae, const Tensor& latents, const Drawing
 DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, DrawnAs as) {
   const torch::NoGradGuard no_gradient;
   const Tensor latents = draw_latents(model, row);
+  fault_point(FaultPoint::kPicture);
   if (as == DrawnAs::kResult) check_finite(latents, row);
   return {latents.cpu(), pixels_of(decode(vae, latents, row), row)};
 }
