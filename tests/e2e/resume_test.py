@@ -153,14 +153,6 @@ class ResumeTest(LecoTest):
             job.job.send_signal(number)
         self.assertEqual(job.finish()[0], STOPPED, job.err())
 
-    def test_a_signal_while_loading_is_kept_until_there_is_something_to_save(self):
-        job = Going(self.folder, self.arguments("out", **{**self.FLAGS, "max_train_steps": FOREVER}), ranks=2)
-        self.addCleanup(job.stop)
-        job.wait_for(lambda: "effective settings" in job.err() or "warning" in job.err())
-        os.kill(job.ranks()[1], signal.SIGUSR1)
-        self.assertEqual(job.finish()[0], STOPPED, job.err())
-        self.assertEqual(len(list((self.folder / "out").glob("x-step*-state/DONE"))), 1)
-
     def test_kill_minus_nine_at_any_time_and_auto_end_in_the_same_bytes(self):
         expected = self.undisturbed("whole", save_every_n_steps=1)
         for delay in (0.0, 0.05, 0.15, 0.3):
