@@ -33,7 +33,7 @@ Reporter::Reporter(Given given)
       progress_(settings().max_train_steps, isatty(STDERR_FILENO) != 0 && !log::is_diverted()) {
   if (given_.resumed_steps) find_step_files();
   if (settings().log.logging_dir.empty()) return;
-  events_.emplace(settings().log, effective_settings(settings()));
+  events_.emplace(settings(), given_.resumed_steps, effective_settings(settings()));
   log::info(fmt::format("event files for TensorBoard: {}", events_->path()));
 }
 
