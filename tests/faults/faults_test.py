@@ -193,12 +193,11 @@ class FaultsTest(LecoTest):
                 self.assertTrue(told, run.err)
                 self.check_goes_on(output, expected, ranks=2)
 
-    def test_a_rank_that_stalls_is_named_and_goes_on(self):
-        """So the file system may do in a save."""
-        run = self.run_with("out", f"0:{KEPT}:file-filled.1:pause,1:{STEPS}:rollout:pause", ranks=2, seconds=20)
+    def test_a_file_system_that_stalls_is_told_and_the_run_goes_on(self):
+        run = self.run_with("out", f"0:{KEPT}:file-filled.1:pause", ranks=2, seconds=20)
         self.assertEqual(run.status, 0, run.err)
-        for rank, work in ((0, f"saving of step {KEPT}"), (1, f"rollout of step {STEPS}")):
-            self.assertRegex(run.err, f"(?s)warning: rank {rank} on .*: {work} has taken .*: {work} is done after [23]")
+        work = f"warning: rank 0 on .*: saving of step {KEPT}"
+        self.assertRegex(run.err, f"(?s){work} has taken .* would be usual.*{work} is done after ")
         self.assertEqual(self.outcome("out"), self.undisturbed())
 
     def test_a_clock_that_jumps_back_changes_nothing(self):
