@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <thread>
 
+#include "comm/text_message.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/flags/sweep_flags.h"
@@ -86,10 +88,27 @@ StopRequest stop_of_job(World& world) {
   };
 }
 
-ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped) {
+// On every rank. Collective.
+std::vector<RunQueue::Refused> unrecorded_of_all(World& world, const SweepCrew& crew) {
+  std::string mine;
+  for (const auto& [run, error] : crew.unrecorded()) mine += fmt::format("{} {}\n", run, one_line(error));
+  std::vector<RunQueue::Refused> all;
+  const std::vector<double> lengths = world.host().all_gather(static_cast<double>(mine.size()));
+  for (int rank = 0; rank < world.size(); ++rank) {
+    if (lengths[static_cast<size_t>(rank)] == 0) continue;
+    std::istringstream lines(broadcast_text(world.host(), mine, rank));
+    RunQueue::Refused refused;
+    while (lines >> refused.run && std::getline(lines >> std::ws, refused.error)) all.push_back(refused);
+  }
+  return all;
+}
+
+ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped,
+                        const std::vector<RunQueue::Refused>& unrecorded) {
   const bool any_stopped = std::ranges::max(world.host().all_gather(stopped ? 1 : 0)) != 0;
   const std::string failed = do_on_reader(world.host(), [&] {
-    const SweepView view(plan);
+    SweepView view(plan);
+    view.add_failures(unrecorded);
     log::info(view.line());
     list_failures(view);
     if (const int64_t running = view.count(RunStatus::kRunning); running > 0 && !any_stopped)
@@ -111,6 +130,7 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world) {
                         groups == 1 ? "one group" : fmt::format("{} groups", groups), world.size()));
   const StopRequest stop = stop_of_job(world);
   bool finished = false;
+  std::vector<RunQueue::Refused> unrecorded;
   {
     std::optional<StatusLine> status;
     if (world.rank() == 0) status.emplace(plan, groups);
@@ -118,9 +138,10 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world) {
                    stop);
     finished = crew.work();
     world.wait_for_all([&] { stop(); });
+    unrecorded = unrecorded_of_all(world, crew);
   }
   log::configure(console_of(plan.runs.front().parsed.settings));
-  return end_of_sweep(plan, world, !finished);
+  return end_of_sweep(plan, world, !finished, unrecorded);
 }
 
 // On one rank; nothing is written.

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
 
@@ -62,16 +63,21 @@ class Look {
       return found;
     }
     const auto done = read_done(run.folder);
-    const std::string damage = done ? damage_of(run.folder, *done) : "sweep.done.json cannot be read";
+    const std::string damage =
+        done ? damage_of(done_path(run.folder), *done) : "sweep.done.json cannot be read";
     if (!damage.empty()) {
       log::warning(fmt::format("'{}' was finished, but {}; it is done again", run.name, damage));
       return found;
     }
-    found.is_finished = true;
-    ++finished_;
-    if (const auto other = differences(done->settings, run.asked); !other.empty())
+    if (const auto other = differences(done->settings, run.asked); !other.empty()) {
       log::warning(fmt::format("'{}' is finished with other settings and is left as it is: {}", run.name,
                                fmt::join(other, "; ")));
+    } else if (plan_.evaluation && !fs::exists(fs::path(run.folder) / kEvaluationFolder)) {
+      log::info(fmt::format("'{}' was finished without an evaluation and gets it now", run.name));
+      return found;
+    }
+    found.is_finished = true;
+    ++finished_;
     return found;
   }
 

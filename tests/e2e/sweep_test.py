@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -157,6 +158,46 @@ class Evaluation(SweepTest):
         self.assertAlmostEqual(float(rows[name]["final_loss"]), self.metrics(f"seen/{name}", name)[-1]["loss"], 12)
 
 
+    def test_an_evaluation_that_fails_keeps_the_training_and_alone_is_done_again(self):
+        measured = {"scales": [0, 1], "samples": 1, "sample_steps": 1}
+        spec = self.spec("kept", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2]}, evaluate=measured,
+                         base={"save_state": False})
+        in_the_way = self.folder / "kept" / "slider,seed=2" / "evaluation"
+        in_the_way.parent.mkdir(parents=True)
+        in_the_way.write_text("")
+        run = self.sweep(spec, 2, status=1)
+        self.assertRegex(run.errors()[-1], "'slider,seed=2' failed: evaluation failed: .*evaluation: the folder cannot be "
+                                           "written.*; the trained slider,seed=2.safetensors is kept")
+        self.assertEqual(self.starts("kept"), {"slider,seed=1": 1, "slider,seed=2": 1}, "each was trained once")
+        listed = json.loads((self.folder / "kept" / "results.json").read_text())["runs"][1]
+        self.assertEqual(listed["status"], "failed")
+        self.assertIn("slider,seed=2/slider,seed=2.safetensors", listed["files"])
+        before = self.everything("kept")
+
+        in_the_way.unlink()
+        again = self.sweep(spec, 2)
+        self.assertEqual(self.starts("kept")["slider,seed=2"], 1, again.err)
+        trained = [path for path in before if "seed=2/slider" in path and not path.endswith(".log")]
+        self.assertGreater(len(trained), 2)
+        self.assertEqual({path: before[path] for path in trained}, {path: self.everything("kept")[path] for path in trained})
+        finished = json.loads((self.folder / "kept" / "results.json").read_text())["runs"][1]
+        self.assertEqual((finished["status"], finished["final_loss"], finished["seconds"]),
+                         ("done", listed["final_loss"], listed["seconds"]))
+        self.assertIn("response", finished["measures"])
+        self.assertFalse(list((self.folder / "kept").glob("*/sweep.trained.json")))
+
+    def test_an_evaluation_that_is_asked_for_later_is_made_without_training(self):
+        few = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1, 2]}}
+        self.sweep(self.spec("later", **few))
+        before = self.loras("later")
+        broken = self.folder / "later" / "slider,seed=2" / "slider,seed=2.safetensors"
+        broken.write_bytes(before[broken.name][:-1])
+        self.sweep(self.spec("later", evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1}, **few), 2)
+        self.assertTrue(self.loras("later") == before)
+        self.assertEqual(self.starts("later"), {"slider,seed=1": 1, "slider,seed=2": 2}, "what is damaged is trained again")
+        self.assertEqual(len(list((self.folder / "later").glob("*/evaluation/report.json"))), 2)
+
+
 class Failures(SweepTest):
     def test_a_bad_prompt_file_among_eleven_good_ones(self):
         for i in range(11):
@@ -185,6 +226,33 @@ class Failures(SweepTest):
         self.assertEqual(self.done("alone"), ["slider,seed=1", "slider,seed=3", "slider,seed=5"], run.err)
         self.sweep(self.spec("whole", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 3, 5]}, ranks_per_run=2))
         self.assertTrue(self.loras("alone") == self.loras("whole"))
+
+
+    def test_a_run_whose_folder_cannot_be_written_is_listed_and_the_others_go_on(self):
+        out = self.folder / "closed"
+        for seed in (1, 2, 3, 4):
+            (out / f"slider,seed={seed}").mkdir(parents=True)
+        user = self.unprivileged(out, *(out / f"slider,seed={seed}" for seed in (1, 2, 3)))  # 4 is root's
+        (out / "slider,seed=4").chmod(0o555)
+        spec = self.spec("closed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4]}, max_retries=0,
+                         base={"max_train_steps": 12})
+        going = Going(self.folder, ["sweep", spec], 2, user)
+        self.addCleanup(going.stop)
+        going.wait_for(lambda: (out / "slider,seed=1" / "slider,seed=1.metrics.jsonl").exists())
+        (out / "slider,seed=1").chmod(0o555)  # its failure cannot be recorded there
+        status, seconds = going.finish()
+        self.assertEqual(status, 1, going.err())
+        self.assertLess(seconds, 60, "nobody waits for a claim that could not be taken away")
+        self.assertEqual(self.done("closed"), ["slider,seed=2", "slider,seed=3"], going.err())
+        for seed in (1, 4):
+            self.assertEqual(len(re.findall(f"error: 'slider,seed={seed}' failed: cannot write .*Permission denied",
+                                            going.err())), 1, going.err())
+        runs = json.loads((out / "results.json").read_text())["runs"]
+        self.assertEqual([run["status"] for run in runs], ["failed", "done", "done", "failed"])
+        for seed in (1, 4):
+            (out / f"slider,seed={seed}").chmod(0o755)
+        self.sweep(spec, 2)
+        self.assertEqual(len(self.done("closed")), 4)
 
 
 class OneLoad(SweepTest):
