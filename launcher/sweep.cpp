@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <sstream>
@@ -121,13 +122,14 @@ ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped,
   return failed == "0" ? ExitStatus::kDone : ExitStatus::kFailure;
 }
 
-ExitStatus run_sweep(const SweepPlan& plan, World& world) {
-  do_on_reader(world.host(), [&] { return prepare_folder("output_dir", plan.output_dir), std::string(); });
+ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
   const SweepStart start = find_start(plan, world);
+  if (!start.open.empty()) check_shared_parts(plan, world, files);
+  do_on_reader(world.host(), [&] { return prepare_folder("output_dir", plan.output_dir), std::string(); });
   const int groups = group_count(world.size(), plan.ranks_per_run);
-  log::info(fmt::format("{} runs, {} of them to do, by {} of {} ranks; each run's log lies in its folder",
-                        plan.runs.size(), start.open.size(),
-                        groups == 1 ? "one group" : fmt::format("{} groups", groups), world.size()));
+  log::info(fmt::format("{}, {} of them to do, by {} of {}; each run's log lies in its folder",
+                        counted(std::ssize(plan.runs), "run"), start.open.size(), counted(groups, "group"),
+                        counted(world.size(), "rank")));
   const StopRequest stop = stop_of_job(world);
   bool finished = false;
   std::vector<RunQueue::Refused> unrecorded;
@@ -144,8 +146,16 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world) {
   return end_of_sweep(plan, world, !finished, unrecorded);
 }
 
+void check_begun(const SweepPlan& plan, const char* consequence) {
+  std::error_code failure;
+  if (!std::filesystem::is_directory(plan.output_dir, failure))
+    throw_usage(fmt::format("'{}' is no folder, so {}: nothing of this sweep was begun", plan.output_dir,
+                            consequence));
+}
+
 // On one rank; nothing is written.
 std::string status_text(const SweepPlan& plan) {
+  check_begun(plan, "there is nothing to tell");
   const SweepView view(plan);
   std::string text;
   for (const SweepRow& row : view.rows())
@@ -169,11 +179,12 @@ ExitStatus sweep_command(World& world, std::span<const std::string> arguments) {
   if (!flags.dry_run && !flags.status && !flags.report) {
     if (world.rank() == 0)
       for (const std::string& notice : plan.notices) log::warning(notice);
-    return run_sweep(plan, world);
+    return run_sweep(plan, world, *files);
   }
   const std::string text = do_on_reader(world.host(), [&] {
     if (flags.dry_run) return dry_run_text(plan, world.size());
     if (flags.status) return status_text(plan);
+    check_begun(plan, "there is nothing to report");
     return write_results(plan, SweepView(plan));
   });
   if (world.rank() == 0) std::fputs(text.c_str(), stdout);

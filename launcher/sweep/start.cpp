@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "launcher/evaluation.h"
+#include "launcher/open_model.h"
+#include "pipeline/base_model.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
@@ -87,6 +92,29 @@ class Look {
 };
 
 }  // namespace
+
+void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) {
+  const auto model_of = [](const PlannedRun& run) {
+    const TrainSettings& settings = run.parsed.settings;
+    return std::tie(settings.pretrained_model_name_or_path, settings.v2, settings.v_parameterization,
+                    settings.tokenizer_cache_dir);
+  };
+  const PlannedRun& first = plan.runs.front();
+  const TrainSettings& settings = first.parsed.settings;
+  if (std::ranges::all_of(plan.runs,
+                          [&](const PlannedRun& run) { return model_of(run) == model_of(first); })) {
+    const auto model = open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
+                                       {.v2 = settings.v2,
+                                        .v_parameterization = settings.v_parameterization,
+                                        .tokenizer_folder = settings.tokenizer_cache_dir});
+    if (plan.evaluation) model->open_vae(settings.preview.vae, Contents::kOutline);
+  }
+  if (!plan.evaluation || plan.evaluation->clip_model.empty()) return;
+  do_on_reader(world.host(), [&] {
+    check_clip_model(plan.evaluation->clip_model);
+    return std::string();
+  });
+}
 
 SweepStart find_start(const SweepPlan& plan, World& world) {
   std::istringstream lines(do_on_reader(world.host(), [&] { return Look(plan).lines(); }));

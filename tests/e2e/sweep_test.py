@@ -291,6 +291,7 @@ class WithoutTraining(SweepTest):
         lines = run.out.splitlines()
         self.assertEqual(sorted(line.split()[0] for line in lines[1:13]), sorted(TWELVE))
         self.assertEqual({line.split()[2] for line in lines[1:13]}, {"0", "1"})
+        self.assertGreater(min(float(line.split()[1]) for line in lines[1:13]), 0)
         self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
 
     def test_the_command_line_is_checked(self):
@@ -335,6 +336,11 @@ class WithoutTraining(SweepTest):
                                                                            "max_denoising_steps": 1000})
         refused(r"bad.yaml, line \d+: prompts: there is no file 'none.toml'", sliders=None, prompts=["none.toml"])
         refused(r"bad.yaml, line \d+: unknown key 'sampels' in 'evaluate'; did you mean 'samples'", evaluate={"sampels": 2})
+        refused("no such model: '/none'", base={"pretrained_model_name_or_path": "/none"})
+        refused("--clip_model='/none' is no folder", evaluate={"clip_model": "/none"})
+        for words in ("--status", "--report"):
+            run = self.sweep(self.spec("bad"), status=2, words=[words])
+            self.assertRegex(run.errors()[0], "bad' is no folder, so there is nothing to .*: nothing of this sweep was begun")
         refused(r"bad.yaml, line \d+.*positve", sliders=[{"name": "x", "target_class": "", "positve": "y"}])
 
 
