@@ -98,6 +98,13 @@ class GoingOn(SweepTest):
         going = self.start(spec, 2)
         begun = self.folder / "stopped"
         going.wait_for(lambda: len([path for path in begun.glob("*/*.metrics.jsonl") if path.read_text()]) == 2)
+        for process in going.ranks():
+            os.kill(process, signal.SIGSTOP)
+        shown = self.sweep(spec, words=["--status"]).out.splitlines()  # from another shell
+        for process in going.ranks():
+            os.kill(process, signal.SIGCONT)
+        self.assertEqual(shown[:2], ["running slider,seed=1", "running slider,seed=2"])
+        self.assertEqual(shown[2], "0 of 2 done, 2 running, 0 failed, 0 left")
         os.kill(going.ranks()[1], signal.SIGTERM)  # one rank alone gets it
         self.assertEqual(going.finish()[0], 85, going.err())
         self.assertEqual(len(list(begun.glob("*/*-state"))), 2, going.err())
