@@ -6,9 +6,13 @@
 #include <cmath>
 #include <filesystem>
 
+#include "config/prompt_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/read_file.h"
+#include "io/digest.h"
 #include "train/lora_output.h"
+#include "train/pairs_json.h"
 #include "train/shared_files.h"
 
 namespace leco {
@@ -31,6 +35,18 @@ void check_claim(const PlannedRun& run, const ClaimFile& claim) {
   if (claim.is_lost()) throw Error(fmt::format("another process has taken '{}' over", run.folder));
 }
 
+// The runs of a sweep are those of one moment. A file that could not be read then may have been mended.
+void check_prompts(const PlannedRun& run) {
+  const auto asked = std::ranges::find(run.asked, kPromptsChecksum, &NamedValues::value_type::first);
+  if (!run.slider.empty() || asked == run.asked.end() || asked->second.empty()) return;
+  const std::string& path = run.parsed.settings.prompts_file;
+  if (sha256(pairs_json(load_prompt_file(path, read_local_file).pairs)) != asked->second)
+    throw_usage(
+        fmt::format("'{}' was changed since the sweep was started; start it again to train by what it "
+                    "says now",
+                    path));
+}
+
 }  // namespace
 
 std::string lora_of(const PlannedRun& run) {
@@ -49,6 +65,7 @@ void divert_log(const PlannedRun& run, bool writes) {
 
 bool RunKeeper::find_trained(const PlannedRun& run, Communicator& comm) {
   const std::string found = do_on_reader(comm, [&] {
+    check_prompts(run);
     trained_ = read_trained(run.folder);
     if (trained_ && (!damage_of(trained_path(run.folder), *trained_).empty() ||
                      !differences(trained_->settings, run.asked).empty()))

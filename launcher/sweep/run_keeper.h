@@ -25,8 +25,8 @@ class RunKeeper {
  public:
   explicit RunKeeper(const SweepPlan& plan) : plan_(plan) {}
 
-  // Whether an earlier attempt or start has trained it as it is asked for now. Collective over `comm`; what
-  // follows is the first rank's.
+  // Whether an earlier attempt or start has trained it as it is asked for now. Throws where its prompt file
+  // is another than at the sweep's start. Collective over `comm`; what follows is the first rank's.
   bool find_trained(const PlannedRun& run, Communicator& comm);
   // Throws where another process has taken the run over, as does finish().
   struct TrainedBy {

@@ -236,6 +236,16 @@ class Failures(SweepTest):
         self.assertEqual(len(self.done("mixed")), 12)
         self.assertFalse((self.folder / "mixed" / "good99" / "sweep.failed.json").exists())
 
+    def test_a_prompt_file_that_is_changed_meanwhile_is_not_taken_for_the_one_that_was_planned(self):
+        spec = self.spec("changed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2]}, max_retries=0)
+        going = Going(self.folder, ["sweep", spec])
+        self.addCleanup(going.stop)
+        going.wait_for(lambda: (self.folder / "changed" / "slider,seed=1" / "slider,seed=1.metrics.jsonl").exists())
+        self.write("slider.toml", SLIDER.replace("big", "huge"))
+        self.assertEqual(going.finish()[0], 1, going.err())
+        self.assertEqual(self.done("changed"), ["slider,seed=1"])
+        self.assertRegex(going.err(), "'slider,seed=2' failed: .*slider.toml' was changed since the sweep was started")
+
     def test_a_rank_that_fails_alone_does_not_hold_up_its_group_or_the_others(self):
         spec = self.spec("alone", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4, 5]},
                          ranks_per_run=2, max_retries=1)
