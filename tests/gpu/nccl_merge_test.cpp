@@ -1,4 +1,5 @@
 // NCCL against the MPI back-end, bit for bit. Skips, and says why, where the ranks have no GPU of their own.
+#include <c10/core/CachingDeviceAllocator.h>
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -33,6 +34,10 @@ std::string reason_to_skip(bool shared) {
 
 torch::Device gpu() {
   return choose_device("cuda", test_world().local_rank());
+}
+
+int64_t free_memory(torch::Device device) {
+  return static_cast<int64_t>(c10::getDeviceAllocator(torch::kCUDA)->getMemoryInfo(device.index()).first);
 }
 
 // The same on every run, different on every rank.
@@ -99,6 +104,23 @@ TEST_F(NcclMergeTest, TakesEmptyTensorsAndGathersInRankOrder) {
   nccl_->barrier();
   const auto ranks = nccl_->all_gather(nccl_->rank());
   for (int rank = 0; rank < nccl_->size(); ++rank) EXPECT_EQ(ranks[rank], rank);
+}
+
+// A sweep goes on after a run that failed, so its group's memory must come back.
+TEST_F(NcclMergeTest, AnExceptionGivesTheMemoryOfItsGroupBack) {
+  const auto fail = [&] {
+    const auto group = make_nccl_communicator(test_world().host().split(0), gpu());
+    auto tensor = values(torch::kInt64).to(gpu());
+    group->all_reduce(tensor, Reduce::kSum);
+    throw Error("the run fails");
+  };
+  EXPECT_THROW(fail(), Error);  // what NCCL keeps for all groups is there from now on
+  const int64_t before = free_memory(gpu());
+  for (int run = 0; run < 20; ++run) EXPECT_THROW(fail(), Error);
+  EXPECT_GT(free_memory(gpu()), before - (int64_t{32} << 20));
+  auto tensor = torch::ones({4}, torch::dtype(torch::kInt64).device(gpu()));
+  nccl_->all_reduce(tensor, Reduce::kSum);
+  EXPECT_EQ(tensor[0].item<int64_t>(), nccl_->size());
 }
 
 TEST(MpiOnGpuTensors, EqualsMpiOnHostTensors) {
