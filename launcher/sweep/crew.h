@@ -13,7 +13,7 @@
 #include "launcher/sweep/plan.h"
 #include "launcher/sweep/run_keeper.h"
 #include "launcher/sweep/start.h"
-#include "launcher/training.h"
+#include "launcher/training/training.h"
 #include "sweep/run_board.h"
 #include "sweep/run_queue.h"
 

@@ -9,7 +9,7 @@
 #include "comm/communicator.h"
 #include "io/claim_file.h"
 #include "launcher/sweep/plan.h"
-#include "launcher/training.h"
+#include "launcher/training/training.h"
 #include "sweep/run_marker.h"
 #include "sweep/run_queue.h"
 
