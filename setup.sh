@@ -80,6 +80,7 @@ install_packages() {
   command -v apt-get >/dev/null || fail "missing: ${missing[*]}, and there is no apt-get here; bring them with: $bring"
   ((EUID == 0)) || command -v sudo >/dev/null ||
     fail "missing: ${missing[*]}; you are not root and there is no sudo. As root: $bring"
+  ((EUID == 0)) || sudo true || fail "missing: ${missing[*]}; sudo was refused. As root: $bring"
   phase "Debian's list of packages" as_root apt-get update ||
     fail "apt-get update failed (no network?); missing: ${missing[*]}; bring them with: sudo sh -c '$bring'"
   phase "Debian packages: ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
@@ -151,13 +152,23 @@ build_program() {
   echo "program: $build/launcher/leco"
 }
 
+# run WORD…: the command, shown as a person would type it.
+run() {
+  local word line='$'
+  for word; do
+    [[ $word != *" "* ]] || word=${word@Q}
+    line+=" $word"
+  done
+  echo "$line"
+  "$@"
+}
+
 run_demo() {
   build_targets leco
   local mpi=(mpirun -n 2 --oversubscribe)  # two ranks also where there is one core
   ((EUID == 0)) && mpi+=(--allow-run-as-root)
   local train=("$build/launcher/leco" train --config_file configs/toy_slider.toml)
-  echo "$ ${mpi[*]} ${train[*]}"
-  "${mpi[@]}" "${train[@]}" || fail "the training ended with status $?; its words stand above"
+  run "${mpi[@]}" "${train[@]}" || fail "the training ended with status $?; its words stand above"
   local lora=output/toy/toy_size.safetensors
   [[ -s $lora ]] || fail "the training reported success, but $lora is not there"
   local model=tests/data/toy-sd grid=output/toy/toy_size.png report=output/toy/evaluation
@@ -166,10 +177,8 @@ run_demo() {
     --height=64 --width=64 --sample_steps=15 --guidance_scale=3 --seed=3 --output=$grid)
   local measure=("$build/launcher/leco" evaluate --pretrained_model_name_or_path=$model --network_weights=$lora
     --prompts_file=configs/prompts/toy_size.toml --samples=8 --sample_steps=15 --guidance_scale=3 --output=$report)
-  echo "$ ${draw[*]@Q}"
-  "${draw[@]}" >/dev/null || fail "drawing ended with status $?; its words stand above"
-  echo "$ ${measure[*]@Q}"
-  "${measure[@]}" >/dev/null || fail "measuring ended with status $?; its words stand above"
+  run "${draw[@]}" || fail "drawing ended with status $?; its words stand above"
+  run "${measure[@]}" || fail "measuring ended with status $?; its words stand above"
   cat <<TEXT
 
 The LoRA:    $PWD/$lora

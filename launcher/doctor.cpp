@@ -21,51 +21,16 @@
 #include "health/job_check.h"
 #include "health/launch_checks.h"
 #include "health/merge_check.h"
-#include "launcher/flags/flag_groups.h"
-#include "launcher/flags/flag_help.h"
-#include "launcher/open_model.h"
-#include "launcher/run_record.h"
+#include "launcher/flags/doctor_flags.h"
+#include "launcher/model/open_model.h"
 #include "launcher/subcommand.h"
+#include "launcher/training/run_record.h"
 #include "pipeline/model_summary.h"
 
 namespace leco {
 namespace {
 
 constexpr std::chrono::seconds kPatience{120};  // a collective that takes longer in a check is stuck
-
-struct DoctorSettings {
-  TrainSettings train;  // model, output_dir, device: the flags of the run that is to follow
-  bool json = false, help = false;
-};
-
-std::vector<Flag> flags_into(DoctorSettings& settings) {
-  std::vector<Flag> table;
-  FlagGroup group(table, "Flags");
-  TrainSettings& train = settings.train;
-  group.works_aside("pretrained_model_name_or_path", text_form(train.pretrained_model_name_or_path, "MODEL"),
-                    "the model of the run: is it there, readable and whole? Weights are not read");
-  group.works_aside("output_dir", text_form(train.output_dir, "DIR"),
-                    "the folder of the run: can files be kept there, and how much room is there?");
-  group.works_aside("device",
-                    choice_form(train.device, {{"auto", DeviceChoice::kAuto},
-                                               {"cpu", DeviceChoice::kCpu},
-                                               {"cuda", DeviceChoice::kCuda}}),
-                    "as in leco train; with cuda a missing GPU is a failure");
-  group.works_aside("json", switch_form(settings.json), "prints the checks as one JSON object");
-  group.works_aside("help", switch_form(settings.help), "prints this list (also -h)");
-  for (Flag& flag : table) flag.is_setting = false;
-  return table;
-}
-
-std::string help_of(std::span<const Flag> table) {
-  return "leco doctor: checks ranks, GPUs, network, folder and model before a long run.\n"
-         "Usage: mpirun -n 8 leco doctor [--pretrained_model_name_or_path=MODEL] \\\n"
-         "         [--output_dir=DIR]        (srun --mpi=pmix likewise)\n"
-         "Start it as the run will be started. Each line is ok, warning or failed, with\n"
-         "what to do. Of several ranks the worst speaks. The status is 0, or 1 when a\n"
-         "check failed.\n" +
-         flags_as_help(table);
-}
 
 // Gathers what the checks say, and prints each line when it is known: a check that hangs is then seen.
 class Findings {
@@ -225,11 +190,11 @@ Check model_check(const std::string& name) {
   return check;
 }
 
-ExitStatus examine(World& world, const DoctorSettings& settings) {
-  Findings findings(world, settings.json);
+ExitStatus examine(World& world, const DoctorFlags& flags) {
+  Findings findings(world, flags.json);
   const int nodes = count_nodes(world);
   std::string trouble;
-  GpuView view = view_of(world, wish_of(settings.train.device), trouble);
+  GpuView view = view_of(world, wish_of(flags.run.device), trouble);
   const torch::Device device =
       view.uses_gpu() ? choose_device("cuda", world.local_rank()) : torch::Device(torch::kCPU);
   view.shares_own = !world.owns_gpu(device) && view.uses_gpu();
@@ -240,34 +205,22 @@ ExitStatus examine(World& world, const DoctorSettings& settings) {
   const std::vector<Fact> facts = facts_of(world, view, device);
   findings.add(compare_facts(facts, facts_from_text(broadcast_text(world.host(), facts_as_text(facts), 0))));
   check_merge(world, findings, device);
-  if (!settings.train.output_dir.empty()) check_folder(world, findings, settings.train.output_dir, nodes);
-  if (const std::string& model = settings.train.pretrained_model_name_or_path;
-      !model.empty() && world.rank() == 0)
+  if (!flags.run.output_dir.empty()) check_folder(world, findings, flags.run.output_dir, nodes);
+  if (const std::string& model = flags.run.pretrained_model_name_or_path; !model.empty() && world.rank() == 0)
     findings.add_of_first(model_check(model));
   return findings.finish(nodes);
 }
 
 }  // namespace
 
-std::vector<Flag> doctor_flags() {
-  static DoctorSettings settings;
-  return flags_into(settings);
-}
-
-std::string doctor_help() {
-  return help_of(doctor_flags());
-}
-
 ExitStatus doctor_command(World& world, std::span<const std::string> arguments) {
-  DoctorSettings settings;
-  const std::vector<Flag> table = flags_into(settings);
-  apply_flags(table, parse_arguments(table, arguments));
-  if (settings.help) {
-    if (world.rank() == 0) std::fputs(help_of(table).c_str(), stdout);
+  const DoctorFlags flags = parse_doctor_flags(arguments);
+  if (flags.help) {
+    if (world.rank() == 0) std::fputs(doctor_help().c_str(), stdout);
     return ExitStatus::kDone;
   }
   set_collective_limit(kPatience);
-  return examine(world, settings);
+  return examine(world, flags);
 }
 
 }  // namespace leco

@@ -1,7 +1,7 @@
 // `leco evaluate`: what a LoRA does, in numbers, curves and pictures.
 #include <cstdio>
 
-#include "launcher/evaluation.h"
+#include "launcher/evaluate/evaluation.h"
 #include "launcher/flags/evaluate_flags.h"
 #include "launcher/subcommand.h"
 #include "train/shared_files.h"

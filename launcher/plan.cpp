@@ -7,7 +7,7 @@
 #include "config/prompt_file.h"
 #include "core/log.h"
 #include "launcher/flags/flag_table.h"
-#include "launcher/open_model.h"
+#include "launcher/model/open_model.h"
 #include "launcher/resolve.h"
 #include "launcher/subcommand.h"
 #include "lora/lora_file.h"

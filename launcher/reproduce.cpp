@@ -17,7 +17,7 @@
 #include "io/digest.h"
 #include "launcher/flags/config_file.h"
 #include "launcher/flags/flag_table.h"
-#include "launcher/open_model.h"
+#include "launcher/model/open_model.h"
 #include "launcher/resolve.h"
 #include "train/lora_output.h"
 #include "train/pairs_json.h"

@@ -15,8 +15,8 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "io/atomic_file.h"
-#include "launcher/run_record.h"
 #include "launcher/stop_signal.h"
+#include "launcher/training/run_record.h"
 #include "report/previews.h"
 #include "train/lora_output.h"
 

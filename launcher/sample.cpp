@@ -11,12 +11,13 @@
 #include "core/version.h"
 #include "io/atomic_file.h"
 #include "io/safetensors.h"
-#include "launcher/open_model.h"
+#include "launcher/model/open_model.h"
 #include "launcher/process.h"
 #include "launcher/resolve.h"
 #include "launcher/sample_rows.h"
 #include "launcher/subcommand.h"
 #include "lora/lora_stack.h"
+#include "lora/open_lora.h"
 #include "picture/label.h"
 #include "picture/picture_grid.h"
 #include "picture/png.h"
@@ -65,7 +66,7 @@ void check_outputs(const SampleJob& job) {
 
 void add_loras(LoraStack& stack, const SampleSettings& settings, FileSource& files) {
   for (size_t i = 0; i < settings.network_weights.size(); ++i)
-    stack.add(files.open_weights(settings.network_weights[i]), settings.strength(i));
+    stack.add(open_lora(files, settings.network_weights[i]), settings.strength(i));
 }
 
 // Whatever can be wrong with what the user gave is found here, before weights are read.

@@ -36,11 +36,6 @@ ExitStatus sweep_command(World& world, std::span<const std::string> arguments);
 ExitStatus train_command(World& world, std::span<const std::string> arguments);
 
 std::string completion_help();
-std::string doctor_help();
-std::vector<Flag> doctor_flags();
-std::string inspect_help();
-std::vector<Flag> inspect_flags();
-
 std::string program_help();  // what `leco --help` prints
 std::string version_text();  // what `leco --version` prints
 

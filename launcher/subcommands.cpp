@@ -4,8 +4,10 @@
 #include <cstdio>
 
 #include "core/nearest_name.h"
+#include "launcher/flags/doctor_flags.h"
 #include "launcher/flags/evaluate_flags.h"
 #include "launcher/flags/flag_table.h"
+#include "launcher/flags/inspect_flags.h"
 #include "launcher/flags/sample_flags.h"
 #include "launcher/flags/sweep_flags.h"
 #include "launcher/subcommand.h"
@@ -37,9 +39,9 @@ const std::vector<Subcommand>& subcommands() {
       {"evaluate", "[flags]", "measures what a LoRA does, and writes a report", evaluate_command,
        evaluate_help, listed_evaluate_flags},
       {"inspect", "FILE|MODEL", "shows what a LoRA file or a model holds", inspect_command, inspect_help,
-       inspect_flags},
+       listed_inspect_flags},
       {"doctor", "[flags]", "checks ranks, GPUs and folder before a long run", doctor_command, doctor_help,
-       doctor_flags},
+       listed_doctor_flags},
       {"completion", "bash", "prints the shell's completion of commands and flags", completion_command,
        completion_help, no_flags},
       {"help", "[COMMAND]", "prints this, or a command's flags", help_command, program_help, no_flags},

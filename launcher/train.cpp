@@ -7,7 +7,7 @@
 #include "launcher/resolve.h"
 #include "launcher/stop_signal.h"
 #include "launcher/subcommand.h"
-#include "launcher/training.h"
+#include "launcher/training/training.h"
 #include "train/shared_files.h"
 
 namespace leco {

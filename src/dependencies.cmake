@@ -54,9 +54,10 @@ if(LECO_CUDA)
   if(NOT EXISTS "${torch_dir}/lib/libtorch_cuda.so")
     message(FATAL_ERROR "this torch has no CUDA; configure with -DLECO_CUDA=OFF")
   endif()
-  if(NOT EXISTS "${cuda_include}/crt/host_config.h")
+  if(NOT EXISTS "${cuda_include}/crt/host_config.h" OR NOT EXISTS "${cuda_include}/nv/target")
     message(FATAL_ERROR "CUDA's compiler headers are missing; bring them with: "
-                        "${LECO_PYTHON} -m pip install nvidia-cuda-crt==13.0.88   (or configure with -DLECO_CUDA=OFF)")
+                        "${LECO_PYTHON} -m pip install nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85"
+                        "   (or configure with -DLECO_CUDA=OFF)")
   endif()
   if(NOT EXISTS "${nccl_dir}/include/nccl.h")
     message(FATAL_ERROR "NCCL is missing in '${nccl_dir}'; bring it with: ${LECO_PYTHON} -m pip install nvidia-nccl-cu13"

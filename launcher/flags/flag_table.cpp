@@ -4,10 +4,12 @@
 
 #include "core/error.h"
 #include "launcher/flags/config_file.h"
+#include "launcher/flags/doctor_flags.h"
 #include "launcher/flags/evaluate_flags.h"
 #include "launcher/flags/flag_groups.h"
 #include "launcher/flags/flag_help.h"
 #include "launcher/flags/idle_settings.h"
+#include "launcher/flags/inspect_flags.h"
 #include "launcher/flags/network_args.h"
 #include "launcher/flags/rate_checks.h"
 #include "launcher/flags/sample_flags.h"
@@ -127,7 +129,14 @@ void check_output_name(const std::string& name) {
   check_name("output_name", name);
 }
 
-// The part of another subcommand.
+std::vector<Flag> flags_of_plan_alone() {
+  static ParsedPlan defaults;
+  std::vector<Flag> table;
+  add_plan_flags(defaults, table);
+  return table;
+}
+
+// The part of another subcommand than `leco train`.
 std::string flags_of(const std::string& command, std::vector<Flag> table) {
   for (Flag& flag : table) flag.group = fmt::format("{}: {}", command, flag.group);
   return flags_as_markdown(table);
@@ -245,12 +254,11 @@ std::string plan_help() {
 }
 
 std::string flags_markdown() {
-  return "# Flags of `leco train`, `leco sample`, `leco evaluate` and `leco sweep`\n"
+  return "# Flags of every command\n"
          "\n"
          "This page is written by the program's own tables of flags (a test compares the two), as is each "
          "`--help`. First those of\n"
-         "`leco train`; `leco sample`, `leco evaluate` and `leco sweep` stand at the end.\n"
-         "`leco plan` takes the same flags, and `--json` and `--ranks N`.\n"
+         "`leco train`, then what the other commands take; `leco plan` takes those of `leco train` as well.\n"
          "\n"
          "Flags are written `--name=value` or `--name value`; a switch alone, or as `--name=true` and "
          "`--name=false`; a\n"
@@ -263,8 +271,10 @@ std::string flags_markdown() {
          "reason. Flags of the last two kinds pass without a word when they are given their default, since "
          "that "
          "asks for nothing.\n" +
-         flags_as_markdown(listed_train_flags()) + flags_of("leco sample", listed_sample_flags()) +
-         flags_of("leco evaluate", listed_evaluate_flags()) + flags_of("leco sweep", listed_sweep_flags());
+         flags_as_markdown(listed_train_flags()) + flags_of("leco plan", flags_of_plan_alone()) +
+         flags_of("leco sweep", listed_sweep_flags()) + flags_of("leco sample", listed_sample_flags()) +
+         flags_of("leco evaluate", listed_evaluate_flags()) +
+         flags_of("leco inspect", listed_inspect_flags()) + flags_of("leco doctor", listed_doctor_flags());
 }
 
 }  // namespace leco

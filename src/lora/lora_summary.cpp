@@ -3,29 +3,20 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <array>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "core/error.h"
 #include "io/weight_kind.h"
+#include "lora/adapter_config.h"
+#include "lora/lora_layouts.h"
+#include "lora/open_lora.h"
 
 namespace leco {
 namespace {
 
 using torch::Tensor;
-
-struct Naming {
-  std::string_view down, up, layout;  // endings of the two weights
-};
-constexpr std::array<Naming, 5> kNamings = {{
-    {".lora_down.weight", ".lora_up.weight", "sd-scripts' layout"},
-    {".lora_A.weight", ".lora_B.weight", "PEFT's layout (dotted names, lora_A and lora_B)"},
-    {".lora_A.default.weight", ".lora_B.default.weight", "PEFT's layout (dotted names, lora_A and lora_B)"},
-    {".lora.down.weight", ".lora.up.weight", "Diffusers' own layout (dotted names)"},
-    {"_lora.down.weight", "_lora.up.weight", "Diffusers' old layout of attention processors"},
-}};
-constexpr std::string_view kAlpha = ".alpha";
 
 struct Parts {
   const TensorInfo* down = nullptr;
@@ -39,35 +30,25 @@ struct Sorted {
   std::vector<std::string> other_names;
 };
 
-// The part of a module that a tensor is, and which naming says so; null where it is neither weight.
-const TensorInfo** weight_slot(Sorted& sorted, const std::string& name) {
-  for (const Naming& naming : kNamings) {
-    for (const auto& [ending, part] :
-         {std::pair{naming.down, &Parts::down}, std::pair{naming.up, &Parts::up}}) {
-      if (!name.ends_with(ending)) continue;
-      sorted.layout = naming.layout;
-      return &(sorted.modules[name.substr(0, name.size() - ending.size())].*part);
-    }
-  }
-  return nullptr;
-}
-
 Sorted sort_by_module(const std::vector<TensorInfo>& tensors) {
+  using enum LoraTensorName::Part;
   Sorted sorted;
-  std::vector<const TensorInfo*> rest;
+  std::vector<std::pair<const TensorInfo*, std::optional<LoraTensorName>>> rest;
   for (const TensorInfo& info : tensors) {
-    if (const TensorInfo** slot = weight_slot(sorted, info.name))
-      *slot = &info;
-    else
-      rest.push_back(&info);
+    const auto name = lora_tensor_name(info.name);
+    if (!name || name->part == kAlpha) {
+      rest.emplace_back(&info, name);
+      continue;
+    }
+    Parts& parts = sorted.modules[name->module];
+    (name->part == kDown ? parts.down : parts.up) = &info;
+    sorted.layout = name->layout;
   }
-  for (const TensorInfo* info : rest) {  // an alpha alone is no module
-    const bool is_alpha = info->name.ends_with(kAlpha);
-    const auto module =
-        sorted.modules.find(info->name.substr(0, info->name.size() - kAlpha.size() * is_alpha));
-    if (is_alpha && module != sorted.modules.end())
+  for (const auto& [info, name] : rest) {
+    const auto module = name ? sorted.modules.find(name->module) : sorted.modules.end();
+    if (module != sorted.modules.end())
       module->second.alpha = info;
-    else
+    else  // an alpha alone is no module
       sorted.other_names.push_back(info->name);
   }
   return sorted;
@@ -90,15 +71,16 @@ void check_shapes(const Parts& parts, const std::string& name, const std::string
                     path, name, fmt::join(down, ", "), fmt::join(up, ", ")));
 }
 
-ModuleSummary summarise(const SafetensorsFile& file, const std::string& name, const Parts& parts) {
+ModuleSummary summarise(const SafetensorsFile& file, const std::string& name, const Parts& parts,
+                        const AdapterConfig& config) {
   const auto matrix = [&](const TensorInfo* info) {
     return file.tensor(*info).flatten(1).to(torch::kFloat64);
   };
   const Tensor down = matrix(parts.down), up = matrix(parts.up);
   ModuleSummary module{.name = name,
                        .rank = down.size(0),
-                       .alpha = static_cast<double>(down.size(0)),
-                       .has_alpha = parts.alpha != nullptr,
+                       .alpha = config.alpha(layer_of_module(name), down.size(0)),
+                       .has_alpha = parts.alpha != nullptr || config.says_alpha(),
                        .dtype = parts.down->dtype,
                        .down_shape = parts.down->shape,
                        .up_shape = parts.up->shape,
@@ -133,11 +115,17 @@ LoraSummary summarise_lora(const SafetensorsFile& file, const std::string& path)
   if (!kind.empty())
     throw_usage(fmt::format("'{}' holds LoRA modules together with {}; leco inspect shows plain LoRA files",
                             path, kind));
+  AdapterConfig config;
+  if (const std::string& first = sorted.modules.begin()->first; first.find('.') != std::string::npos) {
+    LocalFileSource files;
+    config = find_adapter_config(files, path, is_of_peft(first)).value_or(AdapterConfig());
+  }
   LoraSummary summary{.layout = std::string(sorted.layout), .modules = {}, .other_names = sorted.other_names};
   for (const auto& [name, parts] : sorted.modules) {
     check_complete(parts, name, path);
     check_shapes(parts, name, path);
-    summary.modules.push_back(summarise(file, name, parts));
+    const bool of_unet = !name.starts_with("text_encoder");
+    summary.modules.push_back(summarise(file, name, parts, of_unet ? config : AdapterConfig()));
   }
   return summary;
 }

@@ -11,7 +11,7 @@ namespace leco {
 struct ModuleSummary {
   std::string name;  // as in the file: "lora_unet_down_blocks_0_…", or dotted
   int64_t rank = 0;
-  double alpha = 0;  // the rank where the file has none: by convention the scale is then 1
+  double alpha = 0;  // the rank where nothing says it: by convention the scale is then 1
   bool has_alpha = false;
   torch::ScalarType dtype = torch::kFloat32;  // of lora_down
   std::vector<int64_t> down_shape, up_shape;

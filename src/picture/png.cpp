@@ -77,4 +77,19 @@ std::string encode_png(const Picture& picture, const PngTexts& texts) {
   return std::move(writing.bytes);
 }
 
+Picture decode_png(std::string_view file) {
+  constexpr int64_t kMostPixels = int64_t{1} << 28;
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  const auto fail = [&] { throw Error(fmt::format("no PNG file that can be read: {}", image.message)); };
+  if (png_image_begin_read_from_memory(&image, file.data(), file.size()) == 0) fail();
+  const bool is_too_large = int64_t{image.width} * image.height > kMostPixels;
+  if (is_too_large) png_image_free(&image);
+  if (is_too_large) throw Error(fmt::format("a PNG file of {} × {} pixels", image.width, image.height));
+  image.format = PNG_FORMAT_RGB;
+  Picture picture(image.width, image.height);
+  if (png_image_finish_read(&image, nullptr, picture.rgb.data(), 0, nullptr) == 0) fail();
+  return picture;
+}
+
 }  // namespace leco

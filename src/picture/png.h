@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,5 +16,9 @@ using PngTexts = std::vector<std::pair<std::string, std::string>>;
 
 // The whole file, 8-bit RGB. To be written with write_file_atomically().
 std::string encode_png(const Picture& picture, const PngTexts& texts = {});
+
+// The picture in a whole file, of whatever kind, as 8-bit RGB. Throws Error where it is none, or has more
+// than 2²⁸ pixels.
+Picture decode_png(std::string_view file);
 
 }  // namespace leco

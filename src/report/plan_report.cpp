@@ -92,8 +92,7 @@ std::string memory_text(const MemoryEstimate& memory) {
   return fmt::format("\n\nMemory: about {} a rank", gigabytes(memory.total())) +
          aligned_table(
              {{"program", gigabytes(memory.program)},
-              {"weights",
-               gigabytes(memory.weights) + "  the frozen model in fp32, and copies for the backward pass"},
+              {"weights", gigabytes(memory.weights) + "  the frozen model, and copies for the backward pass"},
               {"LoRA", gigabytes(memory.lora) + "  weights, gradients, optimizer state, the exact merge"},
               {"activations", gigabytes(memory.activations) + "  of the largest pass"}});
 }

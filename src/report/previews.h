@@ -9,7 +9,7 @@
 #include "comm/communicator.h"
 #include "config/settings.h"
 #include "model/vae.h"
-#include "report/drawn_rows.h"
+#include "report/drawn_row.h"
 #include "report/growth_frames.h"
 
 namespace leco {
@@ -37,13 +37,16 @@ class Previews {
   // the training. Collective.
   Drawn draw(int64_t finished_steps);
 
-  // Writes "<dir>/sample/<name>-growth.gif" of what was drawn so far and returns its path. Rank 0 calls it;
-  // empty when nothing was drawn.
-  std::string write_growth() const;
+  // Writes "<dir>/sample/<name>-growth.gif" of what was drawn so far, with --resume also by earlier starts,
+  // and returns its path. Rank 0 calls it; empty when nothing was drawn.
+  std::string write_growth();
 
  private:
+  void add_earlier_frames(int64_t before);
+
   Given given_;
   GrowthFrames growth_;  // on rank 0
+  bool has_earlier_ = false;
 };
 
 // "<dir>/sample"

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <regex>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "io/safetensors.h"
 #include "io/whole_folder.h"
 #include "lora/lora_file.h"
@@ -123,8 +125,27 @@ std::vector<fs::path> entries_like(const TrainSettings& settings, const std::str
   return found;
 }
 
-std::vector<fs::path> states_of(const TrainSettings& settings) {
-  return entries_like(settings, literally(settings.output_name) + "(-step[0-9]{8,})?-state");
+std::vector<fs::path> states_of(const TrainSettings& settings, const std::string& ending = "") {
+  return entries_like(settings,
+                      literally(settings.output_name) + "(-step[0-9]{8,})?-state" + literally(ending));
+}
+
+using PassOver = std::function<void(const std::string& folder, const std::string& why)>;
+
+// Step and folder of the states whose record can be read, the highest step first.
+std::vector<std::pair<int64_t, std::string>> states_by_step(const TrainSettings& settings,
+                                                            const PassOver& pass_over) {
+  LocalFileSource files;
+  std::vector<std::pair<int64_t, std::string>> by_step;
+  for (const fs::path& folder : states_of(settings)) {
+    try {
+      by_step.emplace_back(read_state_record(files, folder.string()).step, folder.string());
+    } catch (const Error& error) {
+      pass_over(folder.string(), error.what());
+    }
+  }
+  std::ranges::sort(by_step, std::greater{});
+  return by_step;
 }
 
 }  // namespace
@@ -168,20 +189,10 @@ void load_state(FileSource& files, const std::string& folder, const StateRecord&
 }
 
 std::optional<std::string> newest_state(const TrainSettings& settings, std::vector<std::string>& notices) {
-  LocalFileSource files;
-  std::vector<std::pair<int64_t, std::string>> by_step;
   const auto pass_over = [&](const std::string& folder, const std::string& why) {
     notices.push_back(fmt::format("'{}' is damaged and passed over: {}", folder, why));
   };
-  for (const fs::path& folder : states_of(settings)) {
-    try {
-      by_step.emplace_back(read_state_record(files, folder.string()).step, folder.string());
-    } catch (const Error& error) {
-      pass_over(folder.string(), error.what());
-    }
-  }
-  std::ranges::sort(by_step, std::greater{});
-  for (const auto& [step, folder] : by_step) {
+  for (const auto& [step, folder] : states_by_step(settings, pass_over)) {
     const std::string damage = damage_of(folder);
     if (damage.empty()) return folder;
     pass_over(folder, damage);
@@ -200,10 +211,26 @@ void remove_old_states(const TrainSettings& settings, int64_t step, int64_t most
   }
 }
 
-void remove_other_states(const TrainSettings& settings, const std::string& kept) {
-  for (const fs::path& folder : states_of(settings)) {
+std::optional<std::string> highest_state(const TrainSettings& settings) {
+  const auto by_step = states_by_step(settings, [](const std::string&, const std::string&) {});
+  return by_step.empty() ? std::nullopt : std::optional(by_step.front().second);
+}
+
+void set_aside_states(const TrainSettings& settings) {
+  const std::string ending = ".earlier";
+  const std::vector<fs::path> states = states_of(settings);
+  if (states.empty()) return;
+  for (const fs::path& folder : states_of(settings, ending)) {
     std::error_code ignored;
-    if (folder != fs::path(kept)) fs::remove_all(folder, ignored);
+    fs::remove_all(folder, ignored);
+  }
+  for (const fs::path& folder : states) {
+    std::error_code failure;
+    fs::rename(folder, folder.string() + ending, failure);
+    if (failure)
+      log::warning(
+          fmt::format("'{}' of an earlier run cannot be set aside, and --resume=auto may take it: {}",
+                      folder.string(), failure.message()));
   }
 }
 

@@ -55,8 +55,13 @@ std::optional<std::string> newest_state(const TrainSettings& settings, std::vect
 // Removes this output name's states of more than `most` steps before `step`. One rank calls it.
 void remove_old_states(const TrainSettings& settings, int64_t step, int64_t most);
 
-// Removes the states of this output name but `kept`: of a run that was before this one. One rank calls it.
-void remove_other_states(const TrainSettings& settings, const std::string& kept);
+// The state of the highest step of this output name, complete or not; nothing where there is none. One rank
+// calls it; it reads no more than state.json of each.
+std::optional<std::string> highest_state(const TrainSettings& settings);
+
+// The states of this output name, which are of a run before this one, get the ending ".earlier", so that
+// nobody goes on from them unasked; those that had it are removed. One rank calls it.
+void set_aside_states(const TrainSettings& settings);
 
 // Removes what killed processes left of this output name's files. To be called by the owner of these names.
 void remove_leftovers(const TrainSettings& settings);

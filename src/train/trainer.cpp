@@ -72,7 +72,7 @@ StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
   begin(step, plan);
   StepMessage message(plan_.draws.items);
-  GradientMerge merge;
+  GradientMerge merge(given_.network.gradients());
   early_sign_ = sums_when_due(given_.settings, step, plan_.draws.items);
   DeviceClock clock(given_.unet.placement().device, message.seconds);
   for (const int64_t index : plan.shares[given_.comm.rank()])
@@ -93,11 +93,10 @@ StepReport Trainer::step(int64_t step) {
                     .skipped = message.overflowed,
                     .items = items_of(plan)};
   if (!report.skipped) {
-    Tensor gradient = clock.time(Phase::kMerge, [&] {
-      return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
-                         std::ssize(plan.packs), plan_.draws.items);
+    clock.time(Phase::kMerge, [&] {
+      merge.merge(given_.comm, message.greatest_gradient, std::ssize(plan.packs), plan_.draws.items);
     });
-    update(gradient, report, clock);
+    update(report, clock);
   }
   loss_scale_.update(report.skipped);
   report.loss_scale = loss_scale_.value();
@@ -149,7 +148,8 @@ auto Trainer::timed(Phase phase, double load, DeviceClock& clock, Work work) {
   return clock.time(phase, work);
 }
 
-void Trainer::update(Tensor& gradient, StepReport& report, DeviceClock& clock) {
+void Trainer::update(StepReport& report, DeviceClock& clock) {
+  Tensor& gradient = given_.network.gradients();  // merged
   timed(Phase::kUpdate, 1, clock, [&] {
     if (loss_scale_.value() != 1) gradient.mul_(1 / loss_scale_.value());
     report.gradient_norm = norm_of(gradient);
@@ -164,14 +164,14 @@ void Trainer::update(Tensor& gradient, StepReport& report, DeviceClock& clock) {
     clock.time(Phase::kUpdate, [&] { check_replicas(given_.comm, given_.network.weights(), report.step); });
 }
 
-// The pack's gradient, summed over the points of its rollout, is held by the merge.
+// The pack's gradient is the sum over the points of its rollout.
 void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock) {
   const auto latents = timed(Phase::kRollout, load_of(pack, Phase::kRollout), clock, [&] {
     fault_point(FaultPoint::kRollout);
     return worker_.roll_out(pack);
   });
   const double frozen = load_of(pack, Phase::kFrozen), trained = load_of(pack, Phase::kTrain);
-  given_.network.zero_gradients();
+  merge.next_pack();
   for (int64_t point = 0; point < std::ssize(latents); ++point) {
     const Pack there = at_point(pack, point, plan_.draws);
     const Tensor& x = latents[point];
@@ -188,10 +188,9 @@ void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& me
       });
   }
   timed(Phase::kTrain, trained, clock, [&] {
-    Tensor gradients = given_.network.gradients();
     if (fault_point(FaultPoint::kGradient) == Fault::kNotFinite)
-      gradients.fill_(std::numeric_limits<float>::quiet_NaN());
-    note_gradient(message, pack, merge.hold(gradients));
+      given_.network.gradients().fill_(std::numeric_limits<float>::quiet_NaN());
+    note_gradient(message, pack, merge.greatest());
   });
 }
 

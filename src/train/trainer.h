@@ -77,7 +77,7 @@ class Trainer {
   template <class Work>
   auto timed(Phase phase, double load, DeviceClock& clock, Work work);
   double load_of(const Pack& pack, Phase phase) const;
-  void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);
+  void update(StepReport& report, DeviceClock& clock);
   void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
   void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
   void note_gradient(StepMessage& message, const Pack& pack, double greatest) const;

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from program import TOY, check, json_of, output_of, refused, run_all
+from calls import TOY, check, json_of, output_of, refused, run_all
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 

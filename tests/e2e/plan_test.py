@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parity"))
 import reference_trainer as reference  # noqa: E402
-from program import ROOT, TOY, call, check, json_of, output_of, refused, run_all  # noqa: E402
+from calls import ROOT, TOY, call, check, json_of, output_of, refused, run_all  # noqa: E402
 
 folder = Path(tempfile.mkdtemp())
 KEYS = ["pairs", "settings", "modules", "shares", "cost", "memory_bytes", "efficiency"]

@@ -74,6 +74,26 @@ class PreviewsTest(LecoTest):
             self.assertEqual((growth.n_frames, growth.info["loop"]), (2, 0))
             self.assertGreater(growth.size[1], 500)  # both grids, one below the other
 
+    def test_the_growth_of_a_run_that_goes_on_is_that_of_one_that_was_not_stopped(self):
+        draws = {"sample_every_n_steps": 1, "sample_at_first": True, "sample_prompts": self.lines, "learning_rate": 1e-2,
+                 "save_state_on_train_end": True}
+        self.train("whole", max_train_steps=3, **draws)
+        self.train("half", max_train_steps=2, **draws)
+        (self.folder / "half" / "sample" / "x-step00000009-00.png").write_bytes(b"of another run")
+        self.train("half", max_train_steps=3, resume="auto", **draws)
+        growth = [self.previews(output)["x-growth.gif"] for output in ("half", "whole")]
+        self.assertEqual(*growth)
+        with Image.open(self.folder / "half" / "sample" / "x-growth.gif") as gif:
+            self.assertEqual(gif.n_frames, 4)
+        (self.folder / "half" / "sample" / "x-step00000001-00.png").unlink()
+        self.train("half", max_train_steps=4, resume="auto", **draws)
+        with Image.open(self.folder / "half" / "sample" / "x-growth.gif") as gif:
+            self.assertEqual(gif.n_frames, 4, "what is not there is left out")
+        wide = self.write("wide.txt", "a big red circle --w 128 --h 64 --s 2\n")
+        self.train("half", max_train_steps=5, resume="auto", **{**draws, "sample_prompts": wide})
+        with Image.open(self.folder / "half" / "sample" / "x-growth.gif") as gif:
+            self.assertEqual(gif.n_frames, 2, "only steps 4 and 5 were drawn in this size")
+
     def test_averaged_weights_are_drawn_and_saved_where_the_optimizer_keeps_them(self):
         draws = {"sample_prompts": self.lines, "max_train_steps": 3, "learning_rate": 1e-2}
         words = ["--optimizer_type=AdamWScheduleFree", "--optimizer_args", "betas=0.5,0.99"]

@@ -190,6 +190,22 @@ class ResumeTest(LecoTest):
         self.assertIn("no complete state of 'x'", run.err)
         self.check_equal("out", self.undisturbed("whole"))
 
+    def test_a_start_without_resume_warns_and_sets_earlier_states_aside(self):
+        self.half("out", save_state=True, save_every_n_steps=2)
+        folder = self.folder / "out"
+        earlier = {name: contents(folder / name) for name in ("x-state", "x-step00000002-state")}
+        run = self.run_steps("out", seed=2)
+        self.assertIn("x-state' is of an earlier run, and this one starts at step 0: --resume=auto would go on", run.err)
+        for name, files in earlier.items():
+            self.assertEqual(contents(folder / f"{name}.earlier"), files)
+        self.assertNotEqual(contents(folder / "x-state"), earlier["x-state"])
+        self.assertFalse((folder / "x-step00000002-state").exists())
+        (folder / "x-state.earlier").rename(folder / "again-state")
+        self.run_steps("out", resume=folder / "again-state")
+        self.assertEqual(self.outcome("out")[:2], self.undisturbed("whole")[:2])  # the metrics are the later start's
+        self.run_steps("out", seed=3)  # one generation is kept
+        self.assertEqual(sorted(path.name for path in folder.glob("x-*earlier")), ["x-state.earlier"])
+
     def test_at_the_last_step_the_missing_file_is_written(self):
         self.run_steps("out")
         expected = self.outcome("out")

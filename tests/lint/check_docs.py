@@ -21,7 +21,7 @@ FOREIGN = {
     "webui": {"no-half"},
     "the lines of a sample-prompt file": {"n", "w", "h", "d", "s", "l", "ss", "m", "g", "cn"},
 }
-OUTSIDE_THE_TABLE = {"version", "config", "flag"}  # `leco --version`, `leco inspect --config`, and "--flag" where a page means any flag
+OUTSIDE_THE_TABLE = {"version", "flag"}  # `leco --version`, and "--flag" where a page means any flag
 NOT_OURS = OUTSIDE_THE_TABLE.union(*FOREIGN.values())
 
 

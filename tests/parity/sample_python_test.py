@@ -2,6 +2,7 @@
 
 usage: sample_python_test.py LECO MODEL      (MODEL is one of the small ones in tests/data)
 """
+import json
 import subprocess
 import sys
 import tempfile
@@ -11,8 +12,10 @@ from pathlib import Path
 from unittest import mock
 
 import torch
-from diffusers.utils import logging
-from safetensors.torch import load_file
+from diffusers.utils import convert_state_dict_to_diffusers, logging
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 
 import real_client
 from reference_samplers import NOISY, SAMPLERS, Sampler
@@ -74,7 +77,7 @@ class SampleTest(unittest.TestCase):
         found = load_file(latents)["latents"]
         return found.view(len(PROMPTS), -1, *found.shape[1:])
 
-    def theirs(self, row, sampler, strengths, start_noise=1000, guidance=GUIDANCE):
+    def theirs(self, row, sampler, strengths, start_noise=1000, guidance=GUIDANCE, adapters="ab"):
         """(4, h, w) of Diffusers, each LoRA at its strength."""
         pipeline = self.pipeline
         pipeline.scheduler = Sampler(sampler, STEPS, PREDICTION, 1).scheduler
@@ -83,7 +86,7 @@ class SampleTest(unittest.TestCase):
         steps = iter(range(STEPS))
 
         def set_strengths(t):
-            pipeline.set_adapters(list("ab"), [s if t <= start_noise else 0.0 for s in strengths])
+            pipeline.set_adapters(list(adapters), [s if t <= start_noise else 0.0 for s in strengths])
 
         def after_step(_, index, __, arguments):
             if index + 1 < STEPS:
@@ -132,6 +135,50 @@ class SampleTest(unittest.TestCase):
     def test_guidance_1_has_no_other_half(self):
         ours = self.ours(f"--network_weights={self.loras[0]}", "--scales=1", "--guidance_scale=1")
         self.compare("guidance 1", ours[0, 0], self.theirs(0, "ddim", [1.0, 0.0], guidance=1.0))
+
+    def test_files_that_diffusers_and_peft_wrote(self):
+        layers = ["to_q", "to_v", "to_out.0", "proj_in", "ff.net.2"]
+        unet = self.pipeline.unet
+        unet.add_adapter(LoraConfig(r=3, lora_alpha=5, target_modules=layers, init_lora_weights=False,
+                                    rank_pattern={"ff.net.2": 2}, alpha_pattern={"attn1.to_q": 9}), adapter_name="c")
+        expected = self.theirs(0, "ddim", [1.0], adapters="c")
+        tensors = get_peft_model_state_dict(unet, adapter_name="c")
+        config = unet.peft_config["c"].to_dict()
+        files = {"diffusers": self.folder / "diffusers", "dotted": self.folder / "dotted", "peft": self.folder / "peft"}
+        for name, written in (("diffusers", tensors), ("dotted", convert_state_dict_to_diffusers(tensors))):
+            type(self.pipeline).save_lora_weights(files[name], unet_lora_layers=written, unet_lora_adapter_metadata=config)
+            files[name] /= "pytorch_lora_weights.safetensors"
+        files["peft"].mkdir()
+        unet.peft_config["c"].save_pretrained(files["peft"])
+        beside = files["peft"] / "adapter_config.json"
+        files["peft"] /= "adapter_model.safetensors"
+        save_file({f"base_model.model.{name}": tensor.contiguous() for name, tensor in tensors.items()}, files["peft"])
+        for name, path in files.items():
+            found = self.ours(f"--network_weights={path}", "--scales=1")[0, 0]
+            self.compare(name, found, expected)
+            modules = json.loads("\n".join(run(LECO, "inspect", str(path), "--json")))["modules"]
+            self.assertEqual({(module["rank"], module["alpha"]) for module in modules}, {(3, 5), (3, 9), (2, 5)}, name)
+        self.assertGreater(relative(expected, self.theirs(0, "ddim", [0.0], adapters="c")), 0.02)
+
+        bare = self.folder / "bare.safetensors"  # as Diffusers wrote it before it kept the alphas: they are the ranks
+        save_file({f"unet.{name}": tensor.contiguous() for name, tensor in tensors.items()}, bare)
+        self.pipeline.load_lora_weights(str(self.folder), weight_name=bare.name, adapter_name="d")
+        found = self.ours(f"--network_weights={bare}", "--scales=1")[0, 0]
+        ranks = {module["rank"]: module["alpha"] for module in
+                 json.loads("\n".join(run(LECO, "inspect", str(bare), "--json")))["modules"]}
+        self.assertEqual(ranks, {3: 3, 2: 2})
+        self.assertGreater(relative(found, expected), 0.01)
+
+        for text, words in (('{"lora_alpha": "much"}', "a number is expected"), ('{"use_dora": true}', "DoRA"),
+                            ('{"alpha_pattern": {"to_[qk]": 1}}', "regular expression"), (None, "none beside it")):
+            beside.unlink()
+            if text is not None:
+                beside.write_text(text)
+            done = subprocess.run([LECO, "sample", f"--pretrained_model_name_or_path={MODEL}", "--prompt=x",
+                                   f"--network_weights={files['peft']}", f"--output={self.folder / 'no.png'}"],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":

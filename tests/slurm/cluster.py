@@ -73,6 +73,8 @@ def missing():
     """Why no cluster can run here; empty where it can."""
     if os.geteuid() != 0:
         return "only root can start slurmd"
+    if not os.path.isdir("/sys/fs/cgroup") or not os.listdir("/sys/fs/cgroup"):
+        return "nothing is mounted on /sys/fs/cgroup, without which slurmd does not start"
     absent = [name for name in PROGRAMS if not shutil.which(name)]
     return f"{', '.join(absent)} not installed (apt-get install slurmctld slurmd slurm-client)" if absent else ""
 
@@ -131,6 +133,10 @@ class Cluster:
             for node in self.nodes:
                 self.start_node(node)
             wait_until(lambda: self.idle_nodes() == len(self.nodes), 30, f"nodes up (logs in {self.base})")
+        except TimeoutError as late:
+            last_words = [path.read_text().splitlines()[-2:] for path in self.base.glob("*/slurmd.log")]
+            self.__exit__()
+            raise TimeoutError(f"{late}: {last_words}") from None
         except BaseException:
             self.__exit__()
             raise

@@ -29,19 +29,24 @@ void expect_same(const PromptPair& found, const PromptPair& expected) {
 
 TEST(PromptWriter, GivesEveryFieldOfEveryPairBack) {
   std::vector<PromptPair> pairs(4);
-  pairs[0] = {
-      .target = "a \"quoted\" \\ back\\slash", .positive = "line\nbreak\ttab\x7f", .neutral = "“ü” 漢"};
+  pairs[0].target = "a \"quoted\" \\ back\\slash";
+  pairs[0].positive = "line\nbreak\ttab\x7f";
+  pairs[0].neutral = "“ü” 漢";
   pairs[1] = {.target = "",
               .positive = "b",
               .unconditional = "c",
+              .neutral = "",
               .action = Action::kEnhance,
               .guidance_scale = 0.1 + 0.2,
               .resolution = {64, 192},
               .batch_size = 3,
               .multiplier = -1.0 / 3,
               .weight = 1e-300};
-  pairs[2] = {.target = "x", .resolution = {128, 128}, .dynamic_resolution = true, .dynamic_crops = true};
-  pairs[3] = {.target = "x", .guidance_scale = 1e20, .weight = 0};
+  pairs[2].target = pairs[3].target = "x";
+  pairs[2].resolution = {128, 128};
+  pairs[2].dynamic_resolution = pairs[2].dynamic_crops = true;
+  pairs[3].guidance_scale = 1e20;
+  pairs[3].weight = 0;
   const PromptFile back = read_back(prompt_file_text(pairs, "my \"slider\".yaml"));
   ASSERT_EQ(back.pairs.size(), pairs.size());
   for (size_t i = 0; i < pairs.size(); ++i) expect_same(back.pairs[i], pairs[i]);
@@ -50,9 +55,12 @@ TEST(PromptWriter, GivesEveryFieldOfEveryPairBack) {
 }
 
 TEST(PromptWriter, TurnsDefaultsOffAgainWhereTheFirstPairHasThemOn) {
-  const std::vector<PromptPair> pairs = {
-      {.target = "a", .action = Action::kEnhance, .dynamic_resolution = true, .dynamic_crops = true},
-      {.target = "b", .resolution = {64, 128}}};
+  std::vector<PromptPair> pairs(2);
+  pairs[0].target = "a";
+  pairs[0].action = Action::kEnhance;
+  pairs[0].dynamic_resolution = pairs[0].dynamic_crops = true;
+  pairs[1].target = "b";
+  pairs[1].resolution = {64, 128};
   const PromptFile back = read_back(prompt_file_text(pairs, "x.toml"));
   for (size_t i = 0; i < pairs.size(); ++i) expect_same(back.pairs.at(i), pairs[i]);
   EXPECT_TRUE(back.notices.empty()) << back.notices.front();

@@ -1,6 +1,5 @@
 #include <gif_lib.h>
 #include <gtest/gtest.h>
-#include <png.h>
 
 #include <cstring>
 #include <map>
@@ -13,17 +12,6 @@
 
 namespace leco {
 namespace {
-
-// By libpng's simplified interface, which shares no code with ours.
-Picture read_png(const std::string& bytes) {
-  png_image image = {};
-  image.version = PNG_IMAGE_VERSION;
-  EXPECT_TRUE(png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()));
-  EXPECT_EQ(image.format, PNG_FORMAT_RGB);
-  Picture picture(image.width, image.height);
-  EXPECT_TRUE(png_image_finish_read(&image, nullptr, picture.rgb.data(), 0, nullptr));
-  return picture;
-}
 
 std::vector<std::string> chunk_names(const std::string& bytes) {
   std::vector<std::string> names;
@@ -80,7 +68,7 @@ TEST(Pictures, stack_from_top_to_bottom_on_white) {
 
 TEST(Png, gives_the_same_pixels_back) {
   for (const auto& picture : {shaded(1, 1), shaded(37, 5), shaded(64, 64), Picture(300, 2)})
-    EXPECT_EQ(read_png(encode_png(picture, {{"prompt", "a cat"}})), picture);
+    EXPECT_EQ(decode_png(encode_png(picture, {{"prompt", "a cat"}})), picture);
 }
 
 TEST(Png, holds_texts_and_no_date_and_equal_ones_are_equal_bytes) {
@@ -88,6 +76,16 @@ TEST(Png, holds_texts_and_no_date_and_equal_ones_are_equal_bytes) {
   const std::string bytes = encode_png(shaded(8, 8), texts);
   EXPECT_EQ(bytes, encode_png(shaded(8, 8), texts));
   EXPECT_EQ(chunk_names(bytes), (std::vector<std::string>{"IHDR", "tEXt", "iTXt", "IDAT", "IEND"}));
+}
+
+TEST(Png, refuses_what_is_no_picture) {
+  const std::string bytes = encode_png(shaded(37, 5));
+  EXPECT_THROW(decode_png(""), Error);
+  EXPECT_THROW(decode_png("of another run"), Error);
+  EXPECT_THROW(decode_png(std::string_view(bytes).substr(0, bytes.size() / 2)), Error);
+  std::string huge = bytes;  // width and height of 2²⁴
+  huge[16] = huge[20] = 1;
+  EXPECT_THROW(decode_png(huge), Error);
 }
 
 TEST(Png, refuses_texts_that_no_reader_could_show) {

@@ -1,4 +1,4 @@
-#include "launcher/evaluate_output.h"
+#include "launcher/evaluate/evaluate_output.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "launcher/open_model.h"
-#include "launcher/reporter.h"
+#include "launcher/model/file_digests.h"
+#include "launcher/model/open_model.h"
 #include "model/vae.h"
 
 namespace leco {

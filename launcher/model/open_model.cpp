@@ -1,4 +1,4 @@
-#include "launcher/open_model.h"
+#include "launcher/model/open_model.h"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 
-#include "launcher/model_parts.h"
+#include "launcher/model/model_parts.h"
 
 namespace leco {
 

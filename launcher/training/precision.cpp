@@ -1,4 +1,4 @@
-#include "launcher/precision.h"
+#include "launcher/training/precision.h"
 
 namespace leco {
 

@@ -3,15 +3,13 @@
 #pragma once
 
 #include <deque>
-#include <future>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "comm/pace.h"
 #include "io/claim_file.h"
-#include "pipeline/base_model.h"
+#include "launcher/model/file_digests.h"
 #include "report/early_sign_line.h"
 #include "report/event_log.h"
 #include "report/metrics_file.h"
@@ -22,12 +20,6 @@
 #include "train/trainer.h"
 
 namespace leco {
-
-using FileDigests = std::vector<std::pair<std::string, std::string>>;
-
-// The SHA-256 of the files that a training starts from: the model's, and --network_weights. Reading a model's
-// bytes again takes seconds, so it happens beside the first steps.
-std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> files);
 
 class Reporter {
  public:

@@ -1,7 +1,9 @@
-#include "report/drawn_rows.h"
+#include "report/drawn_row.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <utility>
 
 #include "core/version.h"
 #include "picture/label.h"
@@ -14,26 +16,12 @@ std::string note_of(const DrawingRow& row) {
                      row.guidance, row.seed, row.width, row.height);
 }
 
-// One grid, one line of columns, one note.
-bool fit_together(const DrawingRow& a, const DrawingRow& b) {
-  return a.scales == b.scales && note_of(a) == note_of(b);
-}
-
 }  // namespace
 
-std::vector<PictureGrid> grids_of(const std::vector<DrawnRow>& rows, const std::string& title) {
-  std::vector<PictureGrid> grids;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const DrawingRow& row = rows[i].row;
-    if (i == 0 || !fit_together(row, rows[i - 1].row)) {
-      PictureGrid& grid = grids.emplace_back();
-      grid.title = i == 0 ? title : "";
-      grid.note = note_of(row);
-      for (const double scale : row.scales) grid.columns.push_back(scale_label(scale));
-    }
-    grids.back().rows.push_back({row.prompt, rows[i].pictures});
-  }
-  return grids;
+PictureGrid grid_of(const DrawingRow& row, std::vector<Picture> pictures, const std::string& title) {
+  PictureGrid grid{.title = title, .note = note_of(row), .rows = {{row.prompt, std::move(pictures)}}};
+  for (const double scale : row.scales) grid.columns.push_back(scale_label(scale));
+  return grid;
 }
 
 PngTexts texts_of(const DrawingRow& row) {

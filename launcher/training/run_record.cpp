@@ -1,4 +1,4 @@
-#include "launcher/run_record.h"
+#include "launcher/training/run_record.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "report/drawn_rows.h"
+#include "report/drawn_row.h"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,6 @@
 
 namespace leco {
 namespace {
-
-DrawnRow drawn(const DrawingRow& row) {
-  return {row, std::vector<Picture>(row.scales.size(), Picture(row.width, row.height))};
-}
 
 TEST(PromptRows, take_what_a_line_says_and_else_the_defaults) {
   const DrawingRow defaults{
@@ -57,27 +53,23 @@ TEST(PromptRows, refuse_samplers_and_steps_with_their_place) {
   EXPECT_EQ(refusal("ddim", 999), "");
 }
 
-TEST(DrawnRows, share_a_grid_where_its_columns_and_its_note_hold_for_all) {
+TEST(DrawnRow, becomes_a_grid_that_says_with_what_it_was_drawn) {
   DrawingRow row;
-  row.prompt = "one";
-  row.width = row.height = 64;
+  row.prompt = "two";
+  row.width = 128;
+  row.height = 64;
   row.scales = {-1, 1};
-  DrawingRow second = row, wider = row, seeded = row;
-  second.prompt = "two";
-  wider.width = 128;
-  seeded.width = 128;
-  seeded.seed = 5;
-  const auto grids = grids_of({drawn(row), drawn(second), drawn(wider), drawn(seeded)}, "a title");
-  ASSERT_EQ(grids.size(), 3u);
-  EXPECT_EQ(grids[0].title, "a title");
-  EXPECT_EQ(grids[0].columns, (std::vector<std::string>{"\u22121", "+1"}));
-  ASSERT_EQ(grids[0].rows.size(), 2u);
-  EXPECT_EQ(grids[0].rows[1].label, "two");
-  EXPECT_EQ(grids[1].title, "");
-  EXPECT_EQ(grids[2].note, "ddim, 30 steps, guidance 7.5, seed 5, 128 × 64");
+  row.seed = 5;
+  const PictureGrid grid = grid_of(row, {Picture(128, 64), Picture(128, 64)}, "a title");
+  EXPECT_EQ(grid.title, "a title");
+  EXPECT_EQ(grid.columns, (std::vector<std::string>{"\u22121", "+1"}));
+  ASSERT_EQ(grid.rows.size(), 1u);
+  EXPECT_EQ(grid.rows[0].pictures.size(), 2u);
+  EXPECT_EQ(grid.rows[0].label, "two");
+  EXPECT_EQ(grid.note, "ddim, 30 steps, guidance 7.5, seed 5, 128 × 64");
 }
 
-TEST(DrawnRows, say_in_texts_how_to_draw_them_again) {
+TEST(DrawnRow, says_in_texts_how_to_draw_it_again) {
   DrawingRow row;
   row.prompt = "a cat";
   row.scales = {-1, 0, 0.5};

@@ -17,8 +17,9 @@ struct Resumption {
   StateRecord record;
 };
 
-// What --resume names. Nothing where it is not given, or is `auto` and there is no state yet. Usage error for
-// a folder that is no complete state. Collective; adds to `notices` on every rank alike.
+// What --resume names. Nothing where it is not given (a notice then names the state that it leaves behind),
+// or is `auto` and there is no state yet. Usage error for a folder that is no complete state. Collective;
+// adds to `notices` on every rank alike.
 std::optional<Resumption> find_resumption(const TrainSettings& settings, World& world, FileSource& files,
                                           std::vector<std::string>& notices);
 

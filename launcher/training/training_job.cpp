@@ -1,4 +1,4 @@
-#include "launcher/training_job.h"
+#include "launcher/training/training_job.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
@@ -11,11 +11,11 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "io/digest.h"
-#include "launcher/open_model.h"
-#include "launcher/precision.h"
+#include "launcher/model/open_model.h"
 #include "launcher/process.h"
 #include "launcher/resolve.h"
-#include "launcher/run_record.h"
+#include "launcher/training/precision.h"
+#include "launcher/training/run_record.h"
 #include "lora/lora_file.h"
 #include "plan/device_kinds.h"
 #include "sample/prompt_rows.h"

@@ -1,4 +1,4 @@
-#include "launcher/model_parts.h"
+#include "launcher/model/model_parts.h"
 
 namespace leco {
 

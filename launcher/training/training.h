@@ -9,7 +9,7 @@
 #include "comm/world.h"
 #include "io/file_source.h"
 #include "launcher/flags/flag_table.h"
-#include "launcher/model_parts.h"
+#include "launcher/model/model_parts.h"
 
 namespace leco {
 

@@ -1,28 +1,20 @@
-#include "launcher/reporter.h"
+#include "launcher/training/reporter.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "comm/watchdog.h"
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
-#include "io/digest.h"
 #include "launcher/flags/flag_table.h"
-#include "launcher/resume.h"
 #include "launcher/stop_signal.h"
+#include "launcher/training/resume.h"
 
 namespace leco {
-
-std::shared_future<FileDigests> digest_in_background(std::vector<WeightFile> files) {
-  return std::async(std::launch::async, [files = std::move(files)] {
-    FileDigests digests;
-    for (const auto& [name, path] : files) digests.emplace_back(name, sha256_of_file(path));
-    return digests;
-  });
-}
 
 Reporter::Reporter(Given given)
     : given_(std::move(given)),
@@ -103,10 +95,10 @@ void Reporter::keep_lora(int64_t finished_steps) {
 
 void Reporter::keep_state(int64_t finished_steps) {
   const std::string folder = state_path(settings(), finished_steps);
+  // Else a run that starts anew, and is killed, would go on from a state of the run before it.
+  if (!given_.resumed_steps && !std::exchange(has_kept_state_, true)) set_aside_states(settings());
   save_state(folder, record_of(given_.provenance, finished_steps), given_.trainer);
   log::info(fmt::format("saved {}", folder));
-  // Else a run that starts anew, and is killed, would go on from a state of the run before it.
-  if (!given_.resumed_steps && !std::exchange(has_kept_state_, true)) remove_other_states(settings(), folder);
   const auto most =
       settings().save_last_n_steps_state ? settings().save_last_n_steps_state : settings().save_last_n_steps;
   if (most) remove_old_states(settings(), finished_steps, *most);

@@ -1,4 +1,4 @@
-#include "launcher/evaluation.h"
+#include "launcher/evaluate/evaluation.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
@@ -14,10 +14,11 @@
 #include "core/log.h"
 #include "io/mapped_file.h"
 #include "io/torch_checkpoint.h"
-#include "launcher/evaluate_output.h"
+#include "launcher/evaluate/evaluate_output.h"
 #include "launcher/process.h"
 #include "launcher/resolve.h"
 #include "lora/lora_stack.h"
+#include "lora/open_lora.h"
 #include "measure/clip_score.h"
 #include "measure/lora_effect.h"
 #include "sample/drawing.h"
@@ -106,15 +107,12 @@ EvaluateJob prepare(const EvaluateSettings& given, ModelParts& model, World& wor
                   .directions = measurable(prompts, given.model.prompts_file)};
   {
     const std::unique_ptr<UNet> outline = model.base().load_unet({.device = torch::kMeta});
-    LoraStack(*outline).add(files.open_weights(given.model.network_weights));
+    LoraStack(*outline).add(open_lora(files, given.model.network_weights));
   }
   model.base().open_vae(given.vae, Contents::kOutline);
   do_on_reader(world.host(), [&] {
     if (given.annotate) check_annotation(given.model.network_weights);
-    if (!given.clip_model.empty()) {
-      LocalFileSource local;
-      ClipScore(open_clip_folder(local, given.clip_model, Contents::kOutline), torch::kMeta);
-    }
+    if (!given.clip_model.empty()) check_clip_model(given.clip_model);
     prepare_folder("output", given.output);
     return std::string();
   });
@@ -145,7 +143,7 @@ Seen look(const EvaluateJob& job, World& world, FileSource& files) {
       job.model.encode(text_settings(job.settings.model, base.family()), prompts, job.device);
   const std::shared_ptr<UNet> unet = job.model.unet({.device = job.device});
   LoraStack lora(*unet);
-  lora.add(files.open_weights(job.settings.model.network_weights));
+  lora.add(open_lora(files, job.settings.model.network_weights));
   LoraEffect effect(request, {.model = {*unet, embeddings},
                               .prediction = base.prediction(),
                               .zero_terminal_snr = base.zero_terminal_snr(),
@@ -162,6 +160,11 @@ Seen look(const EvaluateJob& job, World& world, FileSource& files) {
 }
 
 }  // namespace
+
+void check_clip_model(const std::string& folder) {
+  LocalFileSource local;
+  ClipScore(open_clip_folder(local, folder, Contents::kOutline), torch::kMeta);
+}
 
 std::string evaluate(const EvaluateSettings& given, ModelParts& model, World& world, FileSource& files) {
   set_collective_limit(hours(6));  // ranks wait for each other's share of the points and of the pictures

@@ -6,7 +6,7 @@
 
 #include "comm/world.h"
 #include "launcher/flags/evaluate_flags.h"
-#include "launcher/model_parts.h"
+#include "launcher/model/model_parts.h"
 
 namespace leco {
 
@@ -14,5 +14,8 @@ namespace leco {
 // line each, on every rank. What can be wrong with `given` is found before weights are read; usage errors.
 // Collective over `world`.
 std::string evaluate(const EvaluateSettings& given, ModelParts& model, World& world, FileSource& files);
+
+// Usage error where no CLIP model lies in the folder. On one rank; reads no weights.
+void check_clip_model(const std::string& folder);
 
 }  // namespace leco

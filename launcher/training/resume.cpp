@@ -1,4 +1,4 @@
-#include "launcher/resume.h"
+#include "launcher/training/resume.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,6 +32,17 @@ std::string choose_state(const TrainSettings& settings) {
   std::string text = newest_state(settings, notices).value_or("");
   for (const std::string& notice : notices) text += "\n" + notice;
   return text;
+}
+
+// On the reader: what a start that does not go on should know; empty where there is nothing to go on from.
+std::string warning_of_earlier_states(const TrainSettings& settings) {
+  const auto state = highest_state(settings);
+  if (!state) return "";
+  return fmt::format(
+      "'{}' is of an earlier run, and this one starts at step 0: --resume=auto would go on; when this run "
+      "saves "
+      "a state of its own, the earlier ones are set aside as '….earlier'",
+      *state);
 }
 
 // A change is told as "network_dim: 4, now 8".
@@ -86,7 +97,12 @@ void compare_lengths(std::vector<std::string>& changes, const StateRecord& then,
 
 std::optional<Resumption> find_resumption(const TrainSettings& settings, World& world, FileSource& files,
                                           std::vector<std::string>& notices) {
-  if (settings.resume.empty()) return std::nullopt;
+  if (settings.resume.empty()) {
+    const std::string warning =
+        do_on_reader(world.host(), [&] { return warning_of_earlier_states(settings); });
+    if (!warning.empty()) notices.push_back(warning);
+    return std::nullopt;
+  }
   const std::string chosen = do_on_reader(world.host(), [&] { return choose_state(settings); });
   std::vector<std::string> lines;
   for (size_t begin = 0; begin <= chosen.size();) {

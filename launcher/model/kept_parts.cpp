@@ -1,4 +1,4 @@
-#include "launcher/kept_parts.h"
+#include "launcher/model/kept_parts.h"
 
 #include <algorithm>
 #include <tuple>
