@@ -161,6 +161,9 @@ void SweepCrew::train(const PlannedRun& run, Attempt& attempt) {
     });
   }
   if (plan_.evaluation) {
+    // An evaluation cannot be stopped half-way: after a signal it is left to the next start.
+    attempt.stopped = std::ranges::max(group_->host().all_gather(stop_())) != 0;
+    if (attempt.stopped) return;
     const TrainSettings& settings = run.parsed.settings;
     attempt.is_evaluating = true;
     evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),

@@ -28,11 +28,11 @@ class RunKeeper {
   // Whether an earlier attempt or start has trained it as it is asked for now. Throws where its prompt file
   // is another than at the sweep's start. Collective over `comm`; what follows is the first rank's.
   bool find_trained(const PlannedRun& run, Communicator& comm);
-  // Throws where another process has taken the run over, as does finish().
   struct TrainedBy {
     int64_t ranks;
     double seconds;
   };
+  // Throws where another process has taken the run over, as does finish().
   void keep_trained(const PlannedRun& run, const TrainingOutcome& outcome, const ClaimFile& claim,
                     TrainedBy by);
   void finish(const PlannedRun& run, const ClaimFile& claim);

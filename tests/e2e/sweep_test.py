@@ -205,6 +205,23 @@ class Evaluation(SweepTest):
         self.assertIn("response", finished["measures"])
         self.assertFalse(list((self.folder / "kept").glob("*/sweep.trained.json")))
 
+    def test_after_a_signal_no_evaluation_is_begun(self):
+        spec = self.spec("signal", sliders=None, prompts=[str(self.prompts)], grid={"seed": [9]}, ranks_per_run=2,
+                         base={"max_train_steps": 1, "max_denoising_steps": 100},
+                         evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1})
+        going = Going(self.folder, ["sweep", spec], 2)
+        self.addCleanup(going.stop)
+        log = self.folder / "signal" / "slider,seed=9" / "slider,seed=9.log"
+        going.wait_for(lambda: log.with_suffix(".metrics.jsonl").exists())
+        time.sleep(0.3)
+        os.kill(going.ranks()[1], signal.SIGTERM)  # in the only step, of 62 denoising steps
+        self.assertEqual(going.finish()[0], 85, going.err())
+        self.assertTrue((log.parent / "sweep.trained.json").exists(), going.err())
+        self.assertEqual(list((self.folder / "signal").glob("*/evaluation")), [])
+        self.sweep(spec, 2)
+        self.assertEqual(self.starts("signal"), {"slider,seed=9": 1})
+        self.assertEqual(len(list((self.folder / "signal").glob("*/evaluation/report.json"))), 1)
+
     def test_an_evaluation_that_is_asked_for_later_is_made_without_training(self):
         few = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1, 2]}}
         self.sweep(self.spec("later", **few))
