@@ -1,6 +1,7 @@
 // A signal that asks a training to stop: SIGTERM (schedulers), SIGUSR1 (schedulers, mpirun), SIGINT (Ctrl-C).
 #pragma once
 
+#include <csignal>
 #include <string>
 
 namespace leco {
@@ -9,6 +10,11 @@ namespace leco {
 // second Ctrl-C ends it at once. Other signals than these three change nothing: Slurm sends SIGCONT with
 // SIGTERM.
 void catch_stop_signals();
+
+// In a signal's place where a run of a sweep is to stop because more ranks will go on with it. Less than
+// those signals, of which the greatest counts when ranks are asked different things.
+inline constexpr int kMoreRanks = 1;
+static_assert(kMoreRanks < SIGINT && kMoreRanks < SIGUSR1 && kMoreRanks < SIGTERM);
 
 int stop_signal() noexcept;  // the first that came; 0: none
 

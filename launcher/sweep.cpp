@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <sstream>
@@ -82,7 +83,7 @@ void list_failures(const SweepView& view) {
 }
 
 // The signal that any rank of the job got.
-StopRequest stop_of_job(World& world) {
+std::function<int()> stop_of_job(World& world) {
   return [&world] {
     if (const int signal = stop_signal()) world.ring(signal);
     return world.size() == 1 ? stop_signal() : world.heard();
@@ -130,16 +131,18 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
   log::info(fmt::format("{}, {} of them to do, by {} of {}; each run's log lies in its folder",
                         counted(std::ssize(plan.runs), "run"), start.open.size(), counted(groups, "group"),
                         counted(world.size(), "rank")));
-  const StopRequest stop = stop_of_job(world);
+  const std::function<int()> stop = stop_of_job(world);
   bool finished = false;
   std::vector<RunQueue::Refused> unrecorded;
   {
     std::optional<StatusLine> status;
     if (world.rank() == 0) status.emplace(plan, groups);
-    SweepCrew crew(plan, start, world.split(group_of_rank(world.rank(), world.size(), plan.ranks_per_run)),
-                   stop);
+    SweepCrew crew(plan, start, world, stop);
     finished = crew.work();
-    world.wait_for_all([&] { stop(); });
+    world.wait_for_all([&] {
+      stop();
+      crew.answer();
+    });
     unrecorded = unrecorded_of_all(world, crew);
   }
   log::configure(console_of(plan.runs.front().parsed.settings));

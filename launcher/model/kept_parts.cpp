@@ -1,5 +1,7 @@
 #include "launcher/model/kept_parts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -40,6 +42,24 @@ void KeptParts::forget() {
   unets_.clear();
   encoded_.reset();
   base_.reset();
+}
+
+std::string KeptParts::contents() const {
+  if (!base_) return {};
+  std::string text = base_->path() + "\n" + base_->description();
+  if (encoded_) {
+    const TextSettings& of = encoded_->text;
+    text += fmt::format("\ntexts {} {} {} {}", static_cast<int>(of.kind), of.max_token_length,
+                        of.clip_skip.value_or(0), static_cast<int>(encoded_->device.type()));
+    for (const auto& [prompt, embedding] : encoded_->prompts) text += fmt::format(" {:?}", prompt);
+  }
+  for (const auto& unet : unets_) {
+    const Placement at = unet->placement();
+    text += fmt::format("\nunet {} {} {} {}", static_cast<int>(at.device.type()), static_cast<int>(at.dtype),
+                        at.adapters_in_dtype, at.recompute_blocks);
+  }
+  if (vae_) text += fmt::format("\nvae {:?} {}", vae_->other, static_cast<int>(vae_->device.type()));
+  return text;
 }
 
 const BaseModel& KeptParts::base() {
@@ -88,7 +108,7 @@ std::shared_ptr<Vae> KeptParts::vae(torch::Device device, const std::string& oth
 }
 
 std::shared_future<FileDigests> KeptParts::digests(bool reads) {
-  if (!digests_) {
+  if (!digests_ || (reads && !digests_->valid())) {  // this rank may have been another that did not read
     std::vector<WeightFile> files = base().weight_files();
     digests_ = reads ? digest_in_background(std::move(files)) : std::shared_future<FileDigests>();
   }

@@ -17,6 +17,8 @@ class KeptParts final : public ModelParts {
   // settings do not fit the model.
   void serve(const TrainSettings& settings, const std::vector<std::string>& prompts);
   void forget();  // everything: what a failure left behind is not known
+  // What is kept, in words: the same on ranks that can go on together without loading anything.
+  std::string contents() const;
 
   const BaseModel& base() override;
   PromptEmbeddings encode(const TextSettings& text, const std::vector<std::string>& prompts,

@@ -257,4 +257,11 @@ int group_of_rank(int rank, int ranks, int64_t ranks_per_run) {
   return static_cast<int>(std::min<int64_t>(rank / ranks_per_run, group_count(ranks, ranks_per_run) - 1));
 }
 
+std::vector<std::vector<int>> ranks_of_groups(int ranks, int64_t ranks_per_run) {
+  std::vector<std::vector<int>> groups(static_cast<size_t>(group_count(ranks, ranks_per_run)));
+  for (int rank = 0; rank < ranks; ++rank)
+    groups[static_cast<size_t>(group_of_rank(rank, ranks, ranks_per_run))].push_back(rank);
+  return groups;
+}
+
 }  // namespace leco

@@ -46,5 +46,6 @@ SweepPlan plan_sweep(const std::string& path, World& world, FileSource& files);
 // more group join the last.
 int group_of_rank(int rank, int ranks, int64_t ranks_per_run);
 int group_count(int ranks, int64_t ranks_per_run);
+std::vector<std::vector<int>> ranks_of_groups(int ranks, int64_t ranks_per_run);
 
 }  // namespace leco

@@ -20,10 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What lies beside the LoRA files and belongs to the run.
+// What belongs to the run, as paths in its folder; the growth of the previews lies deeper.
 std::vector<std::string> files_of(const PlannedRun& run, const TrainingOutcome& outcome) {
   std::vector<std::string> names;
-  for (const std::string& path : outcome.files) names.push_back(fs::path(path).filename().string());
+  for (const std::string& path : outcome.files)
+    names.push_back(fs::path(path).lexically_relative(run.folder).string());
   const std::string last = fs::path(lora_of(run)).filename().string();
   std::ranges::stable_partition(names, [&](const std::string& name) { return name == last; });
   for (const char* ending : {".metrics.jsonl", ".run.json"})

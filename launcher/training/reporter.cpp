@@ -73,7 +73,7 @@ void Reporter::keep(int64_t finished_steps, int stop_signal) {
   if (due && finished_steps > 0) keep_lora(finished_steps);
   if (stops || (due && settings().save_state) || (last && settings().save_state_on_train_end))
     keep_state(finished_steps);
-  if (stops)
+  if (stops && stop_signal != kMoreRanks)
     log::info(
         fmt::format("stopped by {} after step {}; the same command with --resume=auto goes on from there",
                     signal_name(stop_signal), finished_steps));

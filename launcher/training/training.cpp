@@ -47,9 +47,9 @@ std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, 
                    .comm = world.host()});
 }
 
-// A signal that came to any rank so far, on every rank.
-int agreed_stop(World& world, const StopRequest& stop) {
-  return static_cast<int>(std::ranges::max(world.host().all_gather(stop())));
+// What any rank was asked before the first step, on every rank.
+int agreed_stop(const TrainingJob& job, World& world, const StopRequest& stop) {
+  return static_cast<int>(std::ranges::max(world.host().all_gather(stop(job.first_step()))));
 }
 
 void tell_balance(const Trainer& trainer, World& world) {
@@ -80,11 +80,11 @@ TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Re
     if (reporter) reporter->after_step(report);
     step = report.step;
     outcome.loss = report.loss;
-    outcome.stopped = report.stop_signal != 0 && step < job.settings.max_train_steps;
-    if (outcome.stopped) return outcome;
+    if (step < job.settings.max_train_steps) outcome.stopped_by = report.stop_signal;
+    if (outcome.stopped_by != 0) return outcome;
     draw_if_due(step);
   }
-  outcome.stopped = stop != 0 && step < job.settings.max_train_steps;
+  if (step < job.settings.max_train_steps) outcome.stopped_by = stop;
   return outcome;
 }
 
@@ -119,10 +119,10 @@ TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource
   }
   RunRecord run_record(job.settings, world, job.device);
   std::optional<Previews> previews = make_previews(job, *unet, parts, world);
-  TrainingOutcome outcome = train(job, trainer, reporter, previews, agreed_stop(world, stop));
+  TrainingOutcome outcome = train(job, trainer, reporter, previews, agreed_stop(job, world, stop));
   tell_balance(trainer, world);
   if (reporter) {
-    if (previews && !outcome.stopped) reporter->after_growth(previews->write_growth());
+    if (previews && outcome.stopped_by == 0) reporter->after_growth(previews->write_growth());
     outcome.files = reporter->written();
     run_record.write(outcome.files);
   }

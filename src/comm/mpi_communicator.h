@@ -14,7 +14,7 @@ namespace leco {
 // in several calls of at most `max_chunk` elements (bytes for a broadcast); tests set it low.
 std::unique_ptr<Communicator> make_mpi_communicator(std::size_t max_chunk = INT_MAX);
 
-// Some ranks of the job, in their order there. Collective over these alone.
+// Some ranks of the job, in the order given. Collective over these alone.
 std::unique_ptr<Communicator> make_mpi_group(const std::vector<int>& ranks_of_job);
 
 }  // namespace leco

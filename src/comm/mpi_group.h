@@ -7,7 +7,7 @@
 
 namespace leco {
 
-// `ranks_of_job` in their order there. Collective over these ranks.
+// In the order given. Collective over these ranks.
 MPI_Comm make_group(const std::vector<int>& ranks_of_job);
 
 }  // namespace leco

@@ -10,13 +10,13 @@
 #include <optional>
 #include <vector>
 
-#include "comm/bell.h"
 #include "comm/launch_environment.h"
 #include "comm/local_communicator.h"
 #include "comm/meeting.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_session.h"
 #include "comm/nccl_communicator.h"
+#include "comm/post.h"
 #include "comm/watchdog.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -54,7 +54,7 @@ struct World::Implementation {
   std::unique_ptr<Communicator> host;
   std::vector<int> ranks_of_job = {};     // in this world
   std::shared_ptr<Meeting> meeting = {};  // of a part, and of a whole that was split
-  std::shared_ptr<Bell> bell = {};        // of the job, once it was split
+  std::shared_ptr<Post> post = {};        // of the job, once it was split
 
   // Where a rank's GPU is, the same for two ranks of one GPU only; another for each rank without one.
   GpusOfRanks gather_gpus(torch::Device device) const {
@@ -70,6 +70,10 @@ struct World::Implementation {
 
   // A fresh communicator of the same ranks. Collective.
   void meet() {
+    if (ranks_of_job.size() == 1) {
+      host = make_local_communicator();
+      return;
+    }
     meeting = std::make_shared<Meeting>(ranks_of_job);
     host = with_meetings(make_mpi_group(ranks_of_job), meeting);
   }
@@ -121,21 +125,27 @@ std::unique_ptr<World> World::split(int color) {
     part->host = make_local_communicator();
     return std::unique_ptr<World>(new World(std::move(part)));
   }
-  if (!implementation_->bell) {
-    implementation_->bell = std::make_shared<Bell>();
+  if (!implementation_->post) {
+    implementation_->post = std::make_shared<Post>();
     std::vector<int> all(static_cast<size_t>(size()));
     std::iota(all.begin(), all.end(), 0);
     implementation_->meeting = std::make_shared<Meeting>(all);
   }
-  part->bell = implementation_->bell;
+  part->post = implementation_->post;
   const std::vector<double> colors = host().all_gather(color);
   for (int rank = 0; rank < size(); ++rank)
     if (colors[static_cast<size_t>(rank)] == color) part->ranks_of_job.push_back(rank);
-  if (part->ranks_of_job.size() == 1)
-    part->host = make_local_communicator();
-  else
-    part->meet();
+  part->meet();
   return std::unique_ptr<World>(new World(std::move(part)));
+}
+
+std::unique_ptr<World> World::join(const std::vector<int>& ranks_of_job) const {
+  auto joined = std::make_unique<Implementation>();
+  joined->mpi = implementation_->mpi;
+  joined->post = implementation_->post;
+  joined->ranks_of_job = ranks_of_job;
+  joined->meet();
+  return std::unique_ptr<World>(new World(std::move(joined)));
 }
 
 void World::give_up(std::string_view why) {
@@ -147,11 +157,20 @@ void World::renew() {
 }
 
 void World::ring(int number) {
-  if (implementation_->bell) implementation_->bell->ring(number);
+  if (implementation_->post) implementation_->post->ring(number);
 }
 
 int World::heard() {
-  return implementation_->bell ? implementation_->bell->heard() : 0;
+  return implementation_->post ? implementation_->post->heard() : 0;
+}
+
+void World::send(int rank_of_job, std::string_view text) {
+  LECO_ASSERT(implementation_->post);
+  implementation_->post->send(rank_of_job, text);
+}
+
+std::optional<Letter> World::receive() {
+  return implementation_->post ? implementation_->post->receive() : std::nullopt;
 }
 
 void World::wait_for_all(const std::function<void()>& meanwhile) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "comm/communicator.h"
 
@@ -20,6 +21,12 @@ namespace leco {
 struct MpiFacts {
   std::string library;       // "Open MPI v4.1.4"
   std::string thread_level;  // what it granted: "single", "funneled", "serialized", "multiple"
+};
+
+// What one rank wrote to another.
+struct Letter {
+  int from = 0;  // a rank of the job
+  std::string text;
 };
 
 // Starts MPI when an MPI launcher started this process (mpirun, srun --mpi=…), else stands for a world of one
@@ -57,6 +64,10 @@ class World {
   // host() is left alone until the parts are done.
   std::unique_ptr<World> split(int color);
 
+  // For a part. Ranks of several parts, numbered as in the job, become one more world, in the order given;
+  // the parts stay. Collective over these ranks alone. As with a part, this world's split() must outlive it.
+  std::unique_ptr<World> join(const std::vector<int>& ranks_of_job) const;
+
   // For a part. A rank that fails says why; whatever the others of its part wait in, or enter, throws that as
   // PeerFailure, and no collective there can succeed any more. Then all ranks of the part call renew(), which
   // makes host() anew; communicators from before are of no more use, but may be destroyed while an exception
@@ -68,8 +79,13 @@ class World {
   void ring(int number);
   int heard();  // the first that came, also the own; 0: none
 
-  // Returns when all ranks of this world, which was split, have come here, however long that takes; calls
-  // `meanwhile` many times a second.
+  // For a part, or a world that was split. A text of up to some thousand bytes to one rank of the job, who
+  // finds it when it looks; a longer one is sent while the other looks. Neither is collective.
+  void send(int rank_of_job, std::string_view text);
+  std::optional<Letter> receive();
+
+  // Returns when all ranks of this world, which was split or is a part, have come here, however long that
+  // takes; calls `meanwhile` many times a second.
   void wait_for_all(const std::function<void()>& meanwhile);
 
  private:

@@ -47,9 +47,11 @@ std::vector<TensorInfo> tensors_from(const std::string& text) {
   return tensors;
 }
 
-class SharedFileSource final : public FileSource {
+class SharedFileSource final : public MovableFiles {
  public:
-  explicit SharedFileSource(Communicator& comm) : comm_(comm) {}
+  explicit SharedFileSource(Communicator& comm) : comm_(&comm) {}
+
+  void move_to(Communicator& comm) override { comm_ = &comm; }
 
   bool exists(const std::string& path) override {
     return share([&] { return std::string(local_.exists(path) ? "1" : "0"); }) == "1";
@@ -85,14 +87,14 @@ class SharedFileSource final : public FileSource {
     });
     return {path, tensors_from(text), [this, local](const TensorInfo& info) {
               Tensor tensor = local ? local->take(info.name, info.shape) : at::empty(info.shape, info.dtype);
-              comm_.broadcast(tensor, kReader);
+              comm_->broadcast(tensor, kReader);
               return tensor;
             }};
   }
 
-  std::string share(const std::function<std::string()>& read) { return do_on_reader(comm_, read); }
+  std::string share(const std::function<std::string()>& read) { return do_on_reader(*comm_, read); }
 
-  Communicator& comm_;
+  Communicator* comm_;
   LocalFileSource local_;
 };
 
@@ -116,6 +118,10 @@ std::string do_on_reader(Communicator& comm, const std::function<std::string()>&
 
 std::unique_ptr<FileSource> share_files(Communicator& comm) {
   if (comm.size() == 1) return std::make_unique<LocalFileSource>();
+  return std::make_unique<SharedFileSource>(comm);
+}
+
+std::unique_ptr<MovableFiles> movable_files(Communicator& comm) {
   return std::make_unique<SharedFileSource>(comm);
 }
 

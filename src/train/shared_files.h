@@ -15,6 +15,14 @@ namespace leco {
 // `comm` must carry host memory and outlive the result. A world of one reads directly.
 std::unique_ptr<FileSource> share_files(Communicator& comm);
 
+// The same for ranks that train now with these and now with those others: what was opened through it outlives
+// the group it was opened in. `comm` is used until the next move_to().
+class MovableFiles : public FileSource {
+ public:
+  virtual void move_to(Communicator& comm) = 0;
+};
+std::unique_ptr<MovableFiles> movable_files(Communicator& comm);
+
 // The same for code that only reads text (config/).
 ReadFile reader_of(FileSource& files);
 

@@ -77,7 +77,7 @@ StepReport Trainer::step(int64_t step) {
   DeviceClock clock(given_.unet.placement().device, message.seconds);
   for (const int64_t index : plan.shares[given_.comm.rank()])
     train_on(plan.packs[index], message, merge, clock);
-  message.stop_signal = given_.stop_signal();
+  message.stop_signal = given_.stop_signal(step + 1);
   const double busy = message.busy = busy_seconds(message.seconds);
   fault_point(FaultPoint::kMessage);
   clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });

@@ -43,7 +43,8 @@ class Trainer {
     LoraNetwork& network;
     Communicator& comm;
     Prediction prediction = Prediction::kEpsilon;
-    std::function<int()> stop_signal = [] { return 0; };  // whether this rank is asked to stop
+    // Whether this rank is asked to stop once this many steps are finished.
+    std::function<int(int64_t)> stop_signal = [](int64_t) { return 0; };
   };
   explicit Trainer(Given given);
 

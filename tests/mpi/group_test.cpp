@@ -97,5 +97,88 @@ TEST(Group, ABellIsHeardInEveryGroupAndTheEndIsWaitedForTogether) {
   }
 }
 
+// All ranks in two joined worlds, of which the second takes other ranks in, and back in their groups.
+TEST(Group, JoinsOthersInAnyOrderAndLeavesThemAgain) {
+  World& world = test_world();
+  const auto group = half();
+  for (int time = 0; time < 2; ++time) {
+    std::vector<int> ranks;  // the last first
+    for (int rank = world.size() - 1; rank >= 0; --rank) ranks.push_back(rank);
+    const auto all = group->join(ranks);
+    EXPECT_EQ(all->size(), world.size());
+    EXPECT_EQ(all->rank(), world.size() - 1 - world.rank());
+    EXPECT_EQ(all->local_rank(), world.local_rank());
+    EXPECT_EQ(sum_of_ranks(*all->communicator_for(torch::kCPU)), expected_sum(*all));
+    torch::Tensor word = at::full({3}, world.rank(), torch::kInt32);
+    all->host().broadcast(word, 0);
+    EXPECT_EQ(word[1].item<int>(), world.size() - 1);
+    EXPECT_EQ(sum_of_ranks(group->host()), expected_sum(*group));  // the parts stay
+  }
+}
+
+TEST(Group, JoinsWhileTheRestOfTheJobIsElsewhere) {
+  World& world = test_world();
+  const auto single = world.split(world.rank());
+  if (world.rank() < 2 && world.size() > 1) {
+    const auto pair = single->join({1, 0});
+    EXPECT_EQ(pair->rank(), 1 - world.rank());
+    EXPECT_EQ(sum_of_ranks(pair->host()), 1);
+    if (world.size() > 2) {  // three from two and one: the pair's world lives on until the new one stands
+      const auto three = single->join({1, 0, 2});
+      EXPECT_EQ(sum_of_ranks(three->host()), 3);
+    }
+  } else if (world.rank() == 2) {
+    const auto three = single->join({1, 0, 2});
+    EXPECT_EQ(sum_of_ranks(three->host()), 3);
+  }
+  world.wait_for_all([] {});
+}
+
+TEST(Group, AJoinedWorldInWhichARankFailsIsLeftByAllAndTheGroupsGoOn) {
+  World& world = test_world();
+  const auto group = half();
+  std::vector<int> ranks;
+  for (int rank = 0; rank < world.size(); ++rank) ranks.push_back(rank);
+  for (int failing = 0; failing < world.size(); ++failing) {
+    auto all = group->join(ranks);
+    std::string heard;
+    try {
+      const auto comm = all->communicator_for(torch::kCPU);
+      sum_of_ranks(*comm);
+      if (world.rank() == failing) throw Error("no memory left");
+      sum_of_ranks(*comm);
+    } catch (const PeerFailure& failure) {
+      heard = failure.what();
+    } catch (const Error& failure) {
+      heard = failure.what();
+      all->give_up(failure.what());
+    }
+    EXPECT_EQ(heard, world.size() > 1 ? "no memory left" : heard);
+    all->renew();
+    all.reset();
+    EXPECT_EQ(sum_of_ranks(group->host()), expected_sum(*group));
+  }
+}
+
+TEST(Group, LettersComeInTheirOrderAndFromWhomTheyWereSent) {
+  World& world = test_world();
+  const auto group = half();
+  if (world.size() == 1) {
+    EXPECT_FALSE(group->receive());
+    return;
+  }
+  const int next = (world.rank() + 1) % world.size(),
+            before = (world.rank() + world.size() - 1) % world.size();
+  group->send(next, "first of " + std::to_string(world.rank()));
+  group->send(next, "");
+  std::vector<Letter> letters;
+  while (letters.size() < 2)
+    if (auto letter = group->receive()) letters.push_back(std::move(*letter));
+  EXPECT_EQ(letters[0].text, "first of " + std::to_string(before));
+  EXPECT_EQ(letters[1].text, "");
+  for (const Letter& letter : letters) EXPECT_EQ(letter.from, before);
+  EXPECT_FALSE(group->receive());
+}
+
 }  // namespace
 }  // namespace leco
