@@ -46,7 +46,8 @@ int run(const std::vector<std::string>& words) {
   try {
     return static_cast<int>(dispatch(world, words));
   } catch (const Error& error) {
-    return fail(world, error.what(), error.status(), error.on_every_rank());
+    const bool agreed = error.on_every_rank() || error.status() == ExitStatus::kStopped;
+    return fail(world, error.what(), error.status(), agreed);
   } catch (const c10::Error& error) {  // libtorch's; what() would add the stack of calls
     return fail(world, error.what_without_backtrace(), ExitStatus::kFailure, false);
   } catch (const std::exception& error) {

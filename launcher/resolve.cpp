@@ -90,7 +90,11 @@ std::unique_ptr<ClaimFile> claim_output(const TrainSettings& settings) {
     constexpr int kWaitSeconds = ClaimFile::kStaleSeconds + ClaimFile::kRefreshSeconds;
     log::info(fmt::format("'{}' is held by {}: waits up to {} s to see whether it is alive", path, holder,
                           kWaitSeconds));
-    for (int waited = 0; !claim && waited < kWaitSeconds && stop_signal() == 0; ++waited) {
+    for (int waited = 0; !claim && waited < kWaitSeconds; ++waited) {
+      if (const int signal = stop_signal())
+        throw Error(
+            fmt::format("stopped by {} while it waited; the same command goes on", signal_name(signal)),
+            ExitStatus::kStopped);
       std::this_thread::sleep_for(std::chrono::seconds(1));
       claim = ClaimFile::take(path, holder);
     }

@@ -5,10 +5,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <thread>
 
+#include "comm/text_message.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/flags/sweep_flags.h"
@@ -86,10 +89,27 @@ StopRequest stop_of_job(World& world) {
   };
 }
 
-ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped) {
+// On every rank. Collective.
+std::vector<RunQueue::Refused> unrecorded_of_all(World& world, const SweepCrew& crew) {
+  std::string mine;
+  for (const auto& [run, error] : crew.unrecorded()) mine += fmt::format("{} {}\n", run, one_line(error));
+  std::vector<RunQueue::Refused> all;
+  const std::vector<double> lengths = world.host().all_gather(static_cast<double>(mine.size()));
+  for (int rank = 0; rank < world.size(); ++rank) {
+    if (lengths[static_cast<size_t>(rank)] == 0) continue;
+    std::istringstream lines(broadcast_text(world.host(), mine, rank));
+    RunQueue::Refused refused;
+    while (lines >> refused.run && std::getline(lines >> std::ws, refused.error)) all.push_back(refused);
+  }
+  return all;
+}
+
+ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped,
+                        const std::vector<RunQueue::Refused>& unrecorded) {
   const bool any_stopped = std::ranges::max(world.host().all_gather(stopped ? 1 : 0)) != 0;
   const std::string failed = do_on_reader(world.host(), [&] {
-    const SweepView view(plan);
+    SweepView view(plan);
+    view.add_failures(unrecorded);
     log::info(view.line());
     list_failures(view);
     if (const int64_t running = view.count(RunStatus::kRunning); running > 0 && !any_stopped)
@@ -102,15 +122,17 @@ ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped) {
   return failed == "0" ? ExitStatus::kDone : ExitStatus::kFailure;
 }
 
-ExitStatus run_sweep(const SweepPlan& plan, World& world) {
-  do_on_reader(world.host(), [&] { return prepare_folder("output_dir", plan.output_dir), std::string(); });
+ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
   const SweepStart start = find_start(plan, world);
+  if (!start.open.empty()) check_shared_parts(plan, world, files);
+  do_on_reader(world.host(), [&] { return prepare_folder("output_dir", plan.output_dir), std::string(); });
   const int groups = group_count(world.size(), plan.ranks_per_run);
-  log::info(fmt::format("{} runs, {} of them to do, by {} of {} ranks; each run's log lies in its folder",
-                        plan.runs.size(), start.open.size(),
-                        groups == 1 ? "one group" : fmt::format("{} groups", groups), world.size()));
+  log::info(fmt::format("{}, {} of them to do, by {} of {}; each run's log lies in its folder",
+                        counted(std::ssize(plan.runs), "run"), start.open.size(), counted(groups, "group"),
+                        counted(world.size(), "rank")));
   const StopRequest stop = stop_of_job(world);
   bool finished = false;
+  std::vector<RunQueue::Refused> unrecorded;
   {
     std::optional<StatusLine> status;
     if (world.rank() == 0) status.emplace(plan, groups);
@@ -118,13 +140,22 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world) {
                    stop);
     finished = crew.work();
     world.wait_for_all([&] { stop(); });
+    unrecorded = unrecorded_of_all(world, crew);
   }
   log::configure(console_of(plan.runs.front().parsed.settings));
-  return end_of_sweep(plan, world, !finished);
+  return end_of_sweep(plan, world, !finished, unrecorded);
+}
+
+void check_begun(const SweepPlan& plan, const char* consequence) {
+  std::error_code failure;
+  if (!std::filesystem::is_directory(plan.output_dir, failure))
+    throw_usage(fmt::format("'{}' is no folder, so {}: nothing of this sweep was begun", plan.output_dir,
+                            consequence));
 }
 
 // On one rank; nothing is written.
 std::string status_text(const SweepPlan& plan) {
+  check_begun(plan, "there is nothing to tell");
   const SweepView view(plan);
   std::string text;
   for (const SweepRow& row : view.rows())
@@ -148,11 +179,12 @@ ExitStatus sweep_command(World& world, std::span<const std::string> arguments) {
   if (!flags.dry_run && !flags.status && !flags.report) {
     if (world.rank() == 0)
       for (const std::string& notice : plan.notices) log::warning(notice);
-    return run_sweep(plan, world);
+    return run_sweep(plan, world, *files);
   }
   const std::string text = do_on_reader(world.host(), [&] {
     if (flags.dry_run) return dry_run_text(plan, world.size());
     if (flags.status) return status_text(plan);
+    check_begun(plan, "there is nothing to report");
     return write_results(plan, SweepView(plan));
   });
   if (world.rank() == 0) std::fputs(text.c_str(), stdout);

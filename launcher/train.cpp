@@ -1,17 +1,19 @@
 // `leco train`: settings and prompts in, a LoRA out.
 #include <cstdio>
 
+#include "core/fault.h"
 #include "core/log.h"
 #include "launcher/flags/flag_table.h"
 #include "launcher/resolve.h"
 #include "launcher/stop_signal.h"
 #include "launcher/subcommand.h"
-#include "launcher/training.h"
+#include "launcher/training/training.h"
 #include "train/shared_files.h"
 
 namespace leco {
 
 ExitStatus train_command(World& world, std::span<const std::string> arguments) {
+  fault_point(FaultPoint::kStart);
   catch_stop_signals();
   const auto files = share_files(world.host());
   const ParsedTrain parsed = parse_train_flags(arguments, reader_of(*files));

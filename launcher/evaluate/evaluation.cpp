@@ -112,10 +112,7 @@ EvaluateJob prepare(const EvaluateSettings& given, ModelParts& model, World& wor
   model.base().open_vae(given.vae, Contents::kOutline);
   do_on_reader(world.host(), [&] {
     if (given.annotate) check_annotation(given.model.network_weights);
-    if (!given.clip_model.empty()) {
-      LocalFileSource local;
-      ClipScore(open_clip_folder(local, given.clip_model, Contents::kOutline), torch::kMeta);
-    }
+    if (!given.clip_model.empty()) check_clip_model(given.clip_model);
     prepare_folder("output", given.output);
     return std::string();
   });
@@ -163,6 +160,11 @@ Seen look(const EvaluateJob& job, World& world, FileSource& files) {
 }
 
 }  // namespace
+
+void check_clip_model(const std::string& folder) {
+  LocalFileSource local;
+  ClipScore(open_clip_folder(local, folder, Contents::kOutline), torch::kMeta);
+}
 
 std::string evaluate(const EvaluateSettings& given, ModelParts& model, World& world, FileSource& files) {
   set_collective_limit(hours(6));  // ranks wait for each other's share of the points and of the pictures

@@ -15,4 +15,7 @@ namespace leco {
 // Collective over `world`.
 std::string evaluate(const EvaluateSettings& given, ModelParts& model, World& world, FileSource& files);
 
+// Usage error where no CLIP model lies in the folder. On one rank; reads no weights.
+void check_clip_model(const std::string& folder);
+
 }  // namespace leco

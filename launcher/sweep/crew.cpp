@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <thread>
 
@@ -18,8 +17,6 @@
 #include "launcher/resolve.h"
 #include "report/progress_line.h"
 #include "report/sweep_measures.h"
-#include "sweep/run_marker.h"
-#include "train/lora_output.h"
 #include "train/shared_files.h"
 
 namespace leco {
@@ -30,6 +27,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kNoneLeft = -1, kStopped = -2;  // instead of a run
 constexpr auto kFirstWait = std::chrono::milliseconds(100), kLongestWait = std::chrono::milliseconds(2000);
+// By then whoever lives has touched its claim, or is a process that somebody halted.
+constexpr auto kLongestLook = std::chrono::seconds(ClaimFile::kStaleSeconds + 2 * ClaimFile::kRefreshSeconds);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -41,21 +40,6 @@ std::vector<std::string> folders_of(const SweepPlan& plan) {
   return folders;
 }
 
-std::string lora_of(const PlannedRun& run) {
-  return lora_path(run.parsed.settings, run.parsed.settings.max_train_steps);
-}
-
-// What lies beside the LoRA files and belongs to the run.
-std::vector<std::string> files_of(const PlannedRun& run, const TrainingOutcome& outcome) {
-  std::vector<std::string> names;
-  for (const std::string& path : outcome.files) names.push_back(fs::path(path).filename().string());
-  const std::string last = fs::path(lora_of(run)).filename().string();
-  std::ranges::stable_partition(names, [&](const std::string& name) { return name == last; });
-  for (const char* ending : {".metrics.jsonl", ".run.json"})
-    if (fs::exists(fs::path(run.folder) / (run.name + ending))) names.push_back(run.name + ending);
-  return names;
-}
-
 }  // namespace
 
 SweepCrew::SweepCrew(const SweepPlan& plan, const SweepStart& start, std::unique_ptr<World> group,
@@ -65,7 +49,8 @@ SweepCrew::SweepCrew(const SweepPlan& plan, const SweepStart& start, std::unique
       stop_(std::move(stop)),
       files_(share_files(group_->host())),
       board_(folders_of(plan), start.old),
-      queue_(board_, start.open, start.begun) {
+      queue_(board_, start.open, start.begun),
+      keeper_(plan) {
   parts_.emplace(*files_);
 }
 
@@ -99,12 +84,18 @@ std::optional<RunQueue::Taken> SweepCrew::next() {
 // live.
 std::optional<RunQueue::Taken> SweepCrew::look_once_more() {
   std::string holder;
-  const auto looks = ClaimFile::take((fs::path(plan_.output_dir) / ".last-look.claim").string(), holder);
+  std::unique_ptr<ClaimFile> looks;
+  try {
+    looks = ClaimFile::take((fs::path(plan_.output_dir) / ".last-look.claim").string(), holder);
+  } catch (const Error& error) {
+    log::headline(fmt::format("nobody looks for what a dead owner left: {}", error.what()));
+  }
   if (!looks) return std::nullopt;
+  const auto start = Clock::now();
   for (auto wait = kFirstWait; stop_() == 0; wait = std::min(2 * wait, kLongestWait)) {
     size_t left = 0;
     if (auto taken = queue_.next_left_over(left)) return taken;
-    if (left == 0 || queue_.others_live()) break;
+    if (left == 0 || queue_.others_live() || Clock::now() - start > kLongestLook) break;
     std::this_thread::sleep_for(wait);
   }
   return std::nullopt;
@@ -112,10 +103,7 @@ std::optional<RunQueue::Taken> SweepCrew::look_once_more() {
 
 // False: stopped, with the state saved.
 bool SweepCrew::do_run(const PlannedRun& run) {
-  if (is_leader())
-    log::divert((fs::path(run.folder) / (run.name + ".log")).string());
-  else
-    log::divert("");
+  divert_log(run, is_leader());
   double seconds = 0;
   for (int64_t attempts = 1; attempts <= 1 + plan_.max_retries; ++attempts) {
     const Attempt result = attempt(run);
@@ -125,7 +113,7 @@ bool SweepCrew::do_run(const PlannedRun& run) {
     if (result.error.empty()) return true;
     if (stop_() != 0 && group_->size() == 1) return false;  // a larger group agrees on it in its next run
     if (is_leader() && attempts == 1 + plan_.max_retries && !claim_->is_lost())
-      write_failed(run.folder, {.error = result.error, .attempts = attempts, .seconds = seconds});
+      keeper_.record_failure(run, {.error = result.error, .attempts = attempts, .seconds = seconds});
   }
   return true;
 }
@@ -149,6 +137,9 @@ SweepCrew::Attempt SweepCrew::attempt(const PlannedRun& run) {
   if (attempt.error.empty()) return attempt;
   attempt.error = one_line(attempt.error);
   recover(attempt.error, is_own);
+  if (attempt.is_evaluating)
+    attempt.error = fmt::format("evaluation failed: {}; the trained {} is kept", attempt.error,
+                                fs::path(lora_of(run)).filename().string());
   return attempt;
 }
 
@@ -160,32 +151,33 @@ void SweepCrew::train(const PlannedRun& run, Attempt& attempt) {
       return std::string();
     });
   parts_->serve(run.parsed.settings, plan_.prompts);
-  const TrainingOutcome outcome = run_training(run.parsed, *group_, *files_, *parts_, stop_);
-  attempt.stopped = outcome.stopped;
-  if (outcome.stopped) return;
-  const double seconds = seconds_since(start);
+  if (!keeper_.find_trained(run, group_->host())) {
+    const TrainingOutcome outcome = run_training(run.parsed, *group_, *files_, *parts_, stop_);
+    attempt.stopped = outcome.stopped;
+    if (outcome.stopped) return;
+    do_on_reader(group_->host(), [&] {
+      keeper_.keep_trained(run, outcome, *claim_, {group_->size(), seconds_since(start)});
+      return std::string();
+    });
+  }
   if (plan_.evaluation) {
     const TrainSettings& settings = run.parsed.settings;
+    attempt.is_evaluating = true;
     evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
                                (fs::path(run.folder) / kEvaluationFolder).string()),
              *parts_, *group_, *files_);
+    attempt.is_evaluating = false;
   }
   do_on_reader(group_->host(), [&] {
-    finish(run, outcome, seconds);
+    keeper_.finish(run, *claim_);
     return std::string();
   });
 }
 
-void SweepCrew::finish(const PlannedRun& run, const TrainingOutcome& outcome, double seconds) {
-  if (claim_->is_lost()) throw Error(fmt::format("another process has taken '{}' over", run.folder));
-  DoneMarker marker{.run = run.name,
-                    .settings = run.asked,
-                    .files = {},
-                    .seconds = seconds,
-                    .cost = run.cost,
-                    .ranks = group_->size()};
-  if (std::isfinite(outcome.loss)) marker.final_loss = outcome.loss;
-  write_done(run.folder, std::move(marker), files_of(run, outcome));
+std::vector<RunQueue::Refused> SweepCrew::unrecorded() const {
+  std::vector<RunQueue::Refused> all = keeper_.unrecorded();
+  all.insert(all.end(), queue_.refused().begin(), queue_.refused().end());
+  return all;
 }
 
 // The group can meet again afterwards, on a model that is loaded anew.

@@ -5,13 +5,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/world.h"
 #include "io/claim_file.h"
 #include "launcher/model/kept_parts.h"
 #include "launcher/sweep/plan.h"
+#include "launcher/sweep/run_keeper.h"
 #include "launcher/sweep/start.h"
-#include "launcher/training.h"
+#include "launcher/training/training.h"
 #include "sweep/run_board.h"
 #include "sweep/run_queue.h"
 
@@ -25,9 +27,13 @@ class SweepCrew {
   // Until nothing is left to take; false: stopped before. Collective over the group.
   bool work();
 
+  // Runs that failed and whose folders could not take that down, with their errors. On the leader.
+  std::vector<RunQueue::Refused> unrecorded() const;
+
  private:
   struct Attempt {
     bool stopped = false;
+    bool is_evaluating = false;
     std::string error;  // empty: it went well
     double seconds = 0;
   };
@@ -38,7 +44,6 @@ class SweepCrew {
   bool do_run(const PlannedRun& run);
   Attempt attempt(const PlannedRun& run);
   void train(const PlannedRun& run, Attempt& attempt);
-  void finish(const PlannedRun& run, const TrainingOutcome& outcome, double seconds);
   void recover(const std::string& error, bool is_own);
   void tell(const PlannedRun& run, const Attempt& attempt, int64_t attempts);
 
@@ -49,6 +54,7 @@ class SweepCrew {
   std::optional<KeptParts> parts_;
   FolderBoard board_;
   RunQueue queue_;
+  RunKeeper keeper_;
   std::unique_ptr<ClaimFile> claim_;  // on the run at work; the leader's
 };
 

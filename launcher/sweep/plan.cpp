@@ -220,7 +220,7 @@ class Planner {
     if (!settings.threads) unset("threads");
     values.emplace_back("pretrained_model_name_or_path", settings.pretrained_model_name_or_path);
     values.emplace_back("network_weights", settings.network_weights);
-    values.emplace_back("the prompts' checksum", pairs.empty() ? "" : sha256(pairs));
+    values.emplace_back(kPromptsChecksum, pairs.empty() ? "" : sha256(pairs));
     return values;
   }
 

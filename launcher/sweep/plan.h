@@ -12,6 +12,8 @@
 
 namespace leco {
 
+inline constexpr const char* kPromptsChecksum = "the prompts' checksum";  // in PlannedRun::asked
+
 struct PlannedRun {
   std::string name;
   std::string prompts;  // the prompt file's stem, or the slider's name

@@ -3,12 +3,18 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "launcher/evaluation.h"
+#include "launcher/open_model.h"
+#include "pipeline/base_model.h"
+#include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
 
@@ -62,16 +68,21 @@ class Look {
       return found;
     }
     const auto done = read_done(run.folder);
-    const std::string damage = done ? damage_of(run.folder, *done) : "sweep.done.json cannot be read";
+    const std::string damage =
+        done ? damage_of(done_path(run.folder), *done) : "sweep.done.json cannot be read";
     if (!damage.empty()) {
       log::warning(fmt::format("'{}' was finished, but {}; it is done again", run.name, damage));
       return found;
     }
-    found.is_finished = true;
-    ++finished_;
-    if (const auto other = differences(done->settings, run.asked); !other.empty())
+    if (const auto other = differences(done->settings, run.asked); !other.empty()) {
       log::warning(fmt::format("'{}' is finished with other settings and is left as it is: {}", run.name,
                                fmt::join(other, "; ")));
+    } else if (plan_.evaluation && !fs::exists(fs::path(run.folder) / kEvaluationFolder)) {
+      log::info(fmt::format("'{}' was finished without an evaluation and gets it now", run.name));
+      return found;
+    }
+    found.is_finished = true;
+    ++finished_;
     return found;
   }
 
@@ -81,6 +92,29 @@ class Look {
 };
 
 }  // namespace
+
+void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) {
+  const auto model_of = [](const PlannedRun& run) {
+    const TrainSettings& settings = run.parsed.settings;
+    return std::tie(settings.pretrained_model_name_or_path, settings.v2, settings.v_parameterization,
+                    settings.tokenizer_cache_dir);
+  };
+  const PlannedRun& first = plan.runs.front();
+  const TrainSettings& settings = first.parsed.settings;
+  if (std::ranges::all_of(plan.runs,
+                          [&](const PlannedRun& run) { return model_of(run) == model_of(first); })) {
+    const auto model = open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
+                                       {.v2 = settings.v2,
+                                        .v_parameterization = settings.v_parameterization,
+                                        .tokenizer_folder = settings.tokenizer_cache_dir});
+    if (plan.evaluation) model->open_vae(settings.preview.vae, Contents::kOutline);
+  }
+  if (!plan.evaluation || plan.evaluation->clip_model.empty()) return;
+  do_on_reader(world.host(), [&] {
+    check_clip_model(plan.evaluation->clip_model);
+    return std::string();
+  });
+}
 
 SweepStart find_start(const SweepPlan& plan, World& world) {
   std::istringstream lines(do_on_reader(world.host(), [&] { return Look(plan).lines(); }));

@@ -21,4 +21,8 @@ struct SweepStart {
 // because they failed, and that are finished with other settings: these are left alone. Collective.
 SweepStart find_start(const SweepPlan& plan, World& world);
 
+// What every run would fail of is told once, before anything is written: the model that all share, and what
+// their evaluation needs. Usage errors. Collective.
+void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files);
+
 }  // namespace leco

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "launcher/flags/flag_parser.h"
 #include "launcher/sweep/view.h"
 #include "report/progress_line.h"
 
@@ -24,9 +25,14 @@ struct Shares {
 };
 
 std::string settings_text(const PlannedRun& run) {
-  std::vector<std::string> parts = {run.prompts};
-  for (const auto& [flag, value] : run.swept) parts.push_back(fmt::format("{}={}", flag, value));
+  std::vector<std::string> parts = {one_line(run.prompts)};
+  for (const auto& [flag, value] : run.swept) parts.push_back(fmt::format("{}={}", flag, one_line(value)));
   return fmt::format("{}", fmt::join(parts, " "));
+}
+
+// A toy's run is a part of a pass.
+std::string cost_text(double cost) {
+  return cost < 10 ? fmt::format("{:.2g}", cost) : fmt::format("{:.0f}", cost);
 }
 
 std::string time_text(const SweepPlan& plan, double longest) {
@@ -38,6 +44,10 @@ std::string time_text(const SweepPlan& plan, double longest) {
 
 }  // namespace
 
+std::string counted(int64_t count, const char* noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string dry_run_text(const SweepPlan& plan, int ranks) {
   const int groups = group_count(ranks, plan.ranks_per_run);
   size_t name_width = 4;
@@ -48,17 +58,16 @@ std::string dry_run_text(const SweepPlan& plan, int ranks) {
   for (const size_t index : plan.by_cost) {
     const PlannedRun& run = plan.runs[index];
     total += run.cost;
-    text +=
-        fmt::format("{:<{}}  {:>10.0f}  {:>5}  {}{}\n", run.name, name_width, run.cost, shares.give(run.cost),
-                    settings_text(run), run.error.empty() ? "" : "; will fail: " + run.error);
+    text += fmt::format("{:<{}}  {:>10}  {:>5}  {}{}\n", run.name, name_width, cost_text(run.cost),
+                        shares.give(run.cost), settings_text(run),
+                        run.error.empty() ? "" : "; will fail: " + run.error);
   }
   for (const std::string& notice : plan.notices) text += notice + "\n";
   text += fmt::format(
-      "{} runs by {} of {} ranks. Cost: {:.0f} U-Net passes of one sample of 512 × 512 pixels, {:.0f} of "
-      "them in the "
-      "group with the most.\n",
-      plan.runs.size(), groups == 1 ? "one group" : fmt::format("{} groups", groups), ranks, total,
-      std::ranges::max(shares.load));
+      "{} by {} of {}. Cost: {} U-Net passes of one sample of 512 × 512 pixels, {} of them in the group with "
+      "the most.\n",
+      counted(std::ssize(plan.runs), "run"), counted(groups, "group"), counted(ranks, "rank"),
+      cost_text(total), cost_text(std::ranges::max(shares.load)));
   return text + time_text(plan, std::ranges::max(shares.load));
 }
 

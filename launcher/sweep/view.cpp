@@ -20,6 +20,13 @@ bool is_alive(const timespec& touched) {
   return touched.tv_sec != 0 && std::time(nullptr) - touched.tv_sec <= ClaimFile::kStaleSeconds;
 }
 
+void show_trained(SweepRow& row, const DoneMarker& marker) {
+  row.seconds = marker.seconds;
+  row.final_loss = marker.final_loss;
+  row.files.clear();
+  for (const DoneMarker::File& file : marker.files) row.files.push_back(row.folder + "/" + file.name);
+}
+
 }  // namespace
 
 SweepView::SweepView(const SweepPlan& plan, std::optional<int> groups) : plan_(plan), groups_(groups) {
@@ -41,10 +48,7 @@ void SweepView::look_at(size_t run) {
   if (time_of_file(folder).tv_sec == 0) return;
   if (const auto done = read_done(folder)) {
     row.status = RunStatus::kDone;
-    row.seconds = done->seconds;
-    row.final_loss = done->final_loss;
-    row.files.clear();
-    for (const DoneMarker::File& file : done->files) row.files.push_back(row.folder + "/" + file.name);
+    show_trained(row, *done);
     done_cost_ += done->cost;
     done_seconds_ += done->seconds;
   } else if (is_alive(time_of_file(claim_path(folder)))) {
@@ -53,6 +57,16 @@ void SweepView::look_at(size_t run) {
     row.status = RunStatus::kFailed;
     row.seconds = failed->seconds;
     row.error = failed->error;
+    if (const auto trained = read_trained(folder)) show_trained(row, *trained);
+  }
+}
+
+void SweepView::add_failures(const std::vector<RunQueue::Refused>& unrecorded) {
+  for (const auto& [run, error] : unrecorded) {
+    SweepRow& row = rows_[run];
+    if (row.status != RunStatus::kLeft) continue;
+    row.status = RunStatus::kFailed;
+    row.error = error;
   }
 }
 

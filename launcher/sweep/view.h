@@ -8,6 +8,7 @@
 
 #include "launcher/sweep/plan.h"
 #include "report/sweep_row.h"
+#include "sweep/run_queue.h"
 
 namespace leco {
 
@@ -18,6 +19,8 @@ class SweepView {
 
   // Looks again at what was not finished. Costs one to four file operations for each such run.
   void refresh();
+  // Failures of this job that no file tells of.
+  void add_failures(const std::vector<RunQueue::Refused>& unrecorded);
 
   const std::vector<SweepRow>& rows() const { return rows_; }  // in the order of the plan
   int64_t count(RunStatus status) const;

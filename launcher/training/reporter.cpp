@@ -25,7 +25,7 @@ Reporter::Reporter(Given given)
       progress_(settings().max_train_steps, isatty(STDERR_FILENO) != 0 && !log::is_diverted()) {
   if (given_.resumed_steps) find_step_files();
   if (settings().log.logging_dir.empty()) return;
-  events_.emplace(settings().log, effective_settings(settings()));
+  events_.emplace(settings(), given_.resumed_steps, effective_settings(settings()));
   log::info(fmt::format("event files for TensorBoard: {}", events_->path()));
 }
 
@@ -46,7 +46,7 @@ void Reporter::after_step(const StepReport& report) {
     throw Error(
         fmt::format("another process has taken '{}' in '{}' over; this one stops and writes nothing more",
                     settings().output_name, settings().output_dir));
-  const Watch watch = Watch::of_my_work(fmt::format("saving of step {}", report.step));
+  const Watch watch = Watch::of_my_work(fmt::format("saving of step {}", report.step), saving_pace_);
   metrics_.write(report);
   fault_point(FaultPoint::kMetrics);
   if (events_) events_->write(report);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/pace.h"
 #include "io/claim_file.h"
 #include "launcher/model/file_digests.h"
 #include "report/early_sign_line.h"
@@ -56,6 +57,7 @@ class Reporter {
   std::vector<std::string> written_;
   std::deque<std::pair<int64_t, std::string>> step_files_;  // of steps before the last
   bool has_kept_state_ = false;
+  Pace saving_pace_;
 };
 
 }  // namespace leco

@@ -7,12 +7,13 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <exception>
+#include <optional>
 #include <thread>
 
 #include "comm/job.h"
 #include "comm/library_error.h"
 #include "comm/nccl_error.h"
+#include "comm/parting.h"
 #include "comm/tensor_checks.h"
 #include "comm/watchdog.h"
 #include "core/error.h"
@@ -67,18 +68,10 @@ class NcclCommunicator final : public Communicator {
     auto bytes = torch::from_blob(&id, {static_cast<int64_t>(sizeof id)}, torch::kUInt8);
     host_->broadcast(bytes, 0);
     LECO_NCCL(ncclCommInitRank(&group_, size(), id, rank()));
+    parting_.emplace(
+        fmt::format("end of NCCL over {} ranks", size()), [this] { end(ncclCommDestroy, "ncclCommDestroy"); },
+        [this] { end(ncclCommAbort, "ncclCommAbort"); });
     host_->barrier();  // a first collective that overtakes another rank's start can deadlock in the driver
-  }
-
-  ~NcclCommunicator() override {
-    // As with MPI: destruction waits for the others, who do not come when an exception takes this rank out.
-    if (std::uncaught_exceptions() > 0 || group_ == nullptr) return;
-    try {
-      const c10::DeviceGuard guard(device_);
-      LECO_NCCL(ncclCommDestroy(group_));
-    } catch (const std::exception& error) {
-      log::error(error.what());
-    }
   }
 
   int rank() const override { return host_->rank(); }
@@ -136,6 +129,13 @@ class NcclCommunicator final : public Communicator {
     check_async();
   }
 
+  // Destruction waits for the others. An abort does not: it ends what is in flight and frees this rank's
+  // part.
+  void end(ncclResult_t (*way)(ncclComm_t), const char* name) {
+    const c10::DeviceGuard guard(device_);
+    check_nccl(way(group_), name);
+  }
+
   void check_async() {
     ncclResult_t state = ncclSuccess;
     LECO_NCCL(ncclCommGetAsyncError(group_, &state));
@@ -145,6 +145,7 @@ class NcclCommunicator final : public Communicator {
   std::unique_ptr<Communicator> host_;
   torch::Device device_;
   ncclComm_t group_ = nullptr;
+  std::optional<Parting> parting_;  // the first to go
 };
 
 }  // namespace

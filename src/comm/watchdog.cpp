@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -17,22 +18,36 @@
 
 #include "comm/job.h"
 #include "core/error.h"
+#include "core/host_name.h"
 #include "core/log.h"
 
 namespace leco {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
 constexpr auto kUsualWait = std::chrono::milliseconds(300);  // mpirun kills one second after its SIGTERM
+constexpr auto kSuspended = std::chrono::seconds(1);  // without a poll; a busy machine delays one by less
 
 std::atomic<seconds> limit_of_program{kDefaultLimit};
 std::atomic<bool> report_requested{false};
 
-double waited(const Watch::Wait& wait) {
-  return std::chrono::duration<double>(Clock::now() - wait.start).count();
+// Of own work, in seconds, from which on it is told: far from what happens by itself, and long before the
+// deadline.
+double late_after(double usual) {
+  constexpr double kMargin = 5, kLeast = 30;
+  return std::max(kMargin * usual, std::min(kLeast, static_cast<double>(work_limit().count()) / 10));
+}
+
+// Also where lines of a sweep's run go to the run's log, and those of most ranks nowhere.
+void tell(const std::string& line) {
+  log::warning(line);
+  if (log::is_diverted()) log::headline(line);
+}
+
+std::string this_rank() {
+  return fmt::format("rank {} on {}", job_rank(), host_name());
 }
 
 // One thread that looks at the open waits ten times a second: cheaper than waking it for every collective.
@@ -48,9 +63,19 @@ class Watchdog {
     return waits_.insert(waits_.end(), std::move(wait));
   }
 
-  void remove(std::list<Watch::Wait>::iterator wait) {
+  Watch::Wait remove(std::list<Watch::Wait>::iterator wait) {
     const std::lock_guard lock(mutex_);
+    Watch::Wait removed = std::move(*wait);
     waits_.erase(wait);
+    return removed;
+  }
+
+  AwakeClock::time_point now() {
+    const std::lock_guard lock(clock_mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_reading_ > kSuspended) suspended_ += now - last_reading_;
+    last_reading_ = now;
+    return AwakeClock::time_point((now - suspended_).time_since_epoch());
   }
 
  private:
@@ -66,17 +91,32 @@ class Watchdog {
   void run(std::stop_token stop) {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, stop, kPoll, [&] { return stop.stop_requested(); })) {
+      now_ = now();
       report_long_waits();
-      for (const auto& wait : waits_) {
+      for (auto& wait : waits_) {
         if (wait.limit != kNoLimit && waited(wait) > wait.limit.count()) give_up(wait);
+        if (wait.usual > 0 && !wait.was_told && waited(wait) > late_after(wait.usual)) tell_late(wait);
       }
     }
   }
 
+  double waited(const Watch::Wait& wait) const {
+    return std::chrono::duration<double>(now_ - wait.start).count();
+  }
+
+  void tell_late(Watch::Wait& wait) const {
+    wait.was_told = true;
+    tell(fmt::format("{}: {} has taken {:.1f} s so far, and {:.2f} s would be usual{}", this_rank(),
+                     operations(), waited(wait), wait.usual,
+                     wait.limit == kNoLimit
+                         ? ""
+                         : fmt::format("; the job ends when it is not done after {} s", wait.limit.count())));
+  }
+
   // A wait that goes on after a signal: that of a rank that stops in order is over soon.
   void report_long_waits() {
-    if (report_requested.exchange(false)) report_at_ = Clock::now() + kUsualWait;
-    if (!report_at_ || Clock::now() < *report_at_) return;
+    if (report_requested.exchange(false)) report_at_ = now_ + kUsualWait;
+    if (!report_at_ || now_ < *report_at_) return;
     const bool is_long = !waits_.empty() && waits_.back().of == Watch::Of::kOthers &&
                          waits_.back().start < *report_at_ - kUsualWait;
     report_at_.reset();
@@ -106,7 +146,11 @@ class Watchdog {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::list<Watch::Wait> waits_;
-  std::optional<Clock::time_point> report_at_;
+  AwakeClock::time_point now_;  // at this poll
+  std::optional<AwakeClock::time_point> report_at_;
+  std::mutex clock_mutex_;  // taken last
+  std::chrono::steady_clock::time_point last_reading_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration suspended_{0};
   std::jthread thread_;  // last, so that it ends before what it reads
 };
 
@@ -140,15 +184,32 @@ seconds work_limit() {
   return std::max(seconds(1), collective_limit() * 3 / 4);
 }
 
-Watch::Watch(std::string operation, seconds limit, Of of)
-    : wait_(Watchdog::instance().add({std::move(operation), Clock::now(), limit, of})) {}
+AwakeClock::time_point AwakeClock::now() {
+  return Watchdog::instance().now();
+}
 
-Watch Watch::of_my_work(std::string operation) {
-  return Watch(std::move(operation), job_size() > 1 ? work_limit() : kNoLimit, Of::kMyself);
+Watch::Watch(std::string operation, seconds limit, Of of)
+    : wait_(Watchdog::instance().add({std::move(operation), AwakeClock::now(), limit, of})) {}
+
+Watch::Watch(Wait wait, Pace& pace, double load)
+    : pace_(&pace), load_(load), wait_(Watchdog::instance().add(std::move(wait))) {}
+
+Watch Watch::of_my_work(std::string operation, Pace& pace, double load) {
+  return {{.operation = std::move(operation),
+           .start = AwakeClock::now(),
+           .limit = job_size() > 1 ? work_limit() : kNoLimit,
+           .of = Of::kMyself,
+           .usual = pace.expect(load)},
+          pace,
+          load};
 }
 
 Watch::~Watch() {
-  Watchdog::instance().remove(wait_);
+  const Wait wait = Watchdog::instance().remove(wait_);
+  if (pace_ == nullptr || std::uncaught_exceptions() > 0) return;  // what was broken off says nothing
+  const double took = std::chrono::duration<double>(AwakeClock::now() - wait.start).count();
+  pace_->note(load_, took);
+  if (wait.was_told) tell(fmt::format("{}: {} is done after {:.1f} s", this_rank(), wait.operation, took));
 }
 
 void report_waits() noexcept {

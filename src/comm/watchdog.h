@@ -6,6 +6,8 @@
 #include <list>
 #include <string>
 
+#include "comm/pace.h"
+
 namespace leco {
 
 inline constexpr std::chrono::seconds kDefaultLimit{600};
@@ -22,6 +24,17 @@ void set_collective_limit(std::chrono::seconds limit);
 // those that wait for it.
 std::chrono::seconds work_limit();
 
+// Stands still while the whole process is suspended: by a scheduler's SIGSTOP, in a debugger. The watchdog
+// reads it all the time, and takes a second without a reading for such a pause.
+struct AwakeClock {
+  using duration = std::chrono::steady_clock::duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<AwakeClock>;
+  static constexpr bool is_steady = true;
+  static time_point now();
+};
+
 // Lives as long as an operation; the back-ends hold one in every collective. Past its limit the operation is
 // named on stderr and the job ends with status 1 (job.h). Watches nest: the message also names those around
 // it, so a caller can say what a collective was for: `Watch watch("merge of step 12", kNoLimit);`
@@ -29,20 +42,28 @@ class Watch {
  public:
   enum class Of { kOthers, kMyself };  // what is waited for
   explicit Watch(std::string operation, std::chrono::seconds limit = collective_limit(), Of of = Of::kOthers);
-  // Of this rank's own work. Without a limit in a job of one, where nobody waits.
-  static Watch of_my_work(std::string operation);
+  // Of this rank's own work, of which `pace` knows what it took before, and learns what it takes now. Work
+  // that takes far longer than that is told in a warning, long before its limit, and again when it is done
+  // after all. Without a limit in a job of one, where nobody waits.
+  static Watch of_my_work(std::string operation, Pace& pace, double load = 1);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
   struct Wait {
     std::string operation;
-    std::chrono::steady_clock::time_point start;
+    AwakeClock::time_point start;
     std::chrono::seconds limit;
     Of of = Of::kOthers;
+    double usual = 0;       // seconds; 0: not known
+    bool was_told = false;  // that it takes far longer
   };
 
  private:
+  Watch(Wait wait, Pace& pace, double load);
+
+  Pace* pace_ = nullptr;  // of this rank's own work
+  double load_ = 0;
   std::list<Wait>::iterator wait_;
 };
 

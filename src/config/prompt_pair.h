@@ -16,13 +16,13 @@ struct Resolution {
 };
 
 struct PromptPair {
-  std::string target;         // the prompt whose prediction the LoRA changes
-  std::string positive;       // with unconditional: the ends of the direction
-  std::string unconditional;  // also the negative prompt of the rollout's guidance
-  std::string neutral;        // where the goal starts from
+  std::string target = {};         // the prompt whose prediction the LoRA changes
+  std::string positive = {};       // with unconditional: the ends of the direction
+  std::string unconditional = {};  // also the negative prompt of the rollout's guidance
+  std::string neutral = {};        // where the goal starts from
   Action action = Action::kErase;
   double guidance_scale = 1.0;  // g: how far the goal lies along the direction
-  Resolution resolution;        // with dynamic_resolution: the upper end of what is drawn
+  Resolution resolution = {};   // with dynamic_resolution: the upper end of what is drawn
   bool dynamic_resolution =
       false;                   // height and width drawn from multiples of 64 in [resolution/2, resolution]
   bool dynamic_crops = false;  // SDXL: the size conditioning is drawn

@@ -8,6 +8,8 @@
 namespace leco {
 
 enum class FaultPoint {
+  kStart,       // of a training, before it catches signals
+  kWeight,      // before a weight is read from a file, or received from the rank that reads
   kStep,        // a step begins; says which
   kRollout,     // before a pack's rollout
   kGradient,    // a pack's gradient is there
@@ -16,6 +18,7 @@ enum class FaultPoint {
   kUpdated,     // the weights are new, nothing of the step is written
   kMetrics,     // the step's line is written, no file
   kSaved,       // the step's files are written
+  kPicture,     // of a preview: its latents are there
   kFileMade,    // of a file that is whole or absent: the temporary file is there, empty,
   kFileFilled,  // is filled,
   kFileSynced,  // is on the disk,

@@ -216,7 +216,11 @@ ClaimFile::ClaimFile(std::string path, int descriptor)
     : path_(std::move(path)), heart_(std::make_unique<Heart>(descriptor)) {}
 
 ClaimFile::~ClaimFile() {
-  if (look() == There::kOurs) unlink(path_.c_str());
+  if (look() != There::kOurs || unlink(path_.c_str()) == 0) return;
+  // Its folder cannot be written any more. Without a text, and of long ago, it is nobody's; else others would
+  // wait for this process for as long as it lives.
+  const timespec long_ago[2] = {};
+  if (ftruncate(heart_->descriptor, 0) == 0) futimens(heart_->descriptor, long_ago);
 }
 
 bool ClaimFile::is_lost() const {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/nearest_name.h"
 #include "io/finite_check.h"
 
@@ -109,6 +110,7 @@ torch::Tensor StateDict::take_or_throw(const std::string& name, const std::vecto
 }
 
 torch::Tensor StateDict::take_weight(const std::string& name, const std::vector<int64_t>& shape) {
+  fault_point(FaultPoint::kWeight);
   const torch::Tensor weight = take(name, shape);
   if (!is_weight_type(weight.scalar_type())) {
     throw_usage(fmt::format(

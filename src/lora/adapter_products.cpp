@@ -1,5 +1,7 @@
 #include "lora/adapter_products.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "model/float16_on_cpu.h"
 
 namespace leco {

@@ -31,7 +31,6 @@ class LoraNetwork {
   const std::vector<WeightSegment>& segments() const { return segments_; }
   // (n), filled by backward(); add to nothing else.
   torch::Tensor& gradients() { return gradients_; }
-  void zero_gradients() { gradients_.zero_(); }
 
  private:
   void add_segments(const LoraModule& module, int64_t offset);

@@ -1,5 +1,7 @@
 #include "model/frozen_linear.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "model/float16_on_cpu.h"
 
 namespace leco {

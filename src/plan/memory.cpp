@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "plan/traffic.h"
+
 namespace leco {
 namespace {
 
@@ -90,10 +92,10 @@ int64_t activation_bytes(const ModelSizes& model, const PlanSettings& settings, 
   return samples * (model.number_bytes * std::max(without_graph, trained) + kBytes * noise);
 }
 
-// Weights and gradient in float32; what each pack of this rank leaves; the merge's sum in 64-bit integers,
-// the same of one pack in float64 and as integers, and the mean.
+// Weights and gradient in float32; what each pack of this rank but the last leaves; of a piece of the merge,
+// on a GPU, the sum in 64-bit integers, and a pack's part in float64 and as integers.
 int64_t lora_bytes(int64_t parameters, int64_t packs) {
-  return parameters * (2 * kBytes + packs * kBytes + 8 + 8 + 8 + kBytes);
+  return parameters * (1 + packs) * kBytes + std::min(parameters, kGpuMergePiece) * 3 * 8;
 }
 
 }  // namespace

@@ -14,6 +14,9 @@ struct StepTraffic {
 };
 StepTraffic step_traffic(int64_t items, int64_t lora_weights);
 
+// Elements that the merge sends at a time from a GPU; more would only need more memory.
+inline constexpr int64_t kGpuMergePiece = int64_t{1} << 24;
+
 // float64 numbers of the step message that are not the losses of items.
 inline constexpr int64_t kStepMessageHead = 10;
 

@@ -105,6 +105,12 @@ void EventFile::text(const std::string& tag, int64_t step, const std::string& ma
   summary(step, bytes_field(1, tag) + bytes_field(8, tensor) + bytes_field(9, plugin));
 }
 
+void EventFile::restart(int64_t step) {
+  constexpr int kStart = 1;  // SessionLog.SessionStatus
+  record(double_field(1, now()) + integer_field(2, step) + bytes_field(7, integer_field(1, kStart)));
+  flush();
+}
+
 void EventFile::flush() {
   out_.flush();
   if (!out_) throw Error(fmt::format("cannot write '{}': {}", path_, std::strerror(errno)));

@@ -1,5 +1,5 @@
 // TensorBoard's event files, written without TensorFlow or protobuf: records framed as TFRecord, each an
-// Event message of which we need six fields. (tensorflow/core/util/event.proto, framework/summary.proto,
+// Event message of which we need seven fields. (tensorflow/core/util/event.proto, framework/summary.proto,
 // lib/io/record_writer.h.)
 #pragma once
 
@@ -22,6 +22,8 @@ class EventFile {
   void scalar(const std::string& tag, int64_t step, double value);
   void image(const std::string& tag, int64_t step, const Picture& picture, const std::string& png);
   void text(const std::string& tag, int64_t step, const std::string& markdown);
+  // What files of the same folder hold of `step` and later steps counts no more.
+  void restart(int64_t step);
   void flush();
 
   const std::string& path() const { return path_; }

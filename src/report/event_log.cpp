@@ -4,17 +4,53 @@
 
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+
+#include "io/atomic_file.h"
 
 namespace leco {
 namespace {
 
-std::string run_folder(const LogSettings& log) {
+namespace fs = std::filesystem;
+
+constexpr const char* kOwner = "leco_output";  // in a run's folder: whose curves these are
+
+// Named by the time; of runs that start in one second the later ones get a number, too.
+fs::path new_folder(const LogSettings& log) {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   char time[32];
   std::strftime(time, sizeof time, "%Y%m%d%H%M%S", &local);
-  return (std::filesystem::path(log.logging_dir) / (log.prefix + time) / log.tracker_name).string();
+  const fs::path first = fs::path(log.logging_dir) / (log.prefix + time);
+  std::error_code failure;
+  fs::create_directories(log.logging_dir, failure);
+  fs::path folder = first;
+  for (int number = 2; !failure && !fs::create_directory(folder, failure) && !failure; ++number)
+    folder = fmt::format("{}-{}", first.string(), number);
+  return folder / log.tracker_name;
+}
+
+std::string output_of(const TrainSettings& settings) {
+  return fs::absolute(fs::path(settings.output_dir) / settings.output_name).string();
+}
+
+// The newest that holds curves of this output; empty where there is none.
+fs::path earlier_folder(const LogSettings& log, const std::string& output) {
+  fs::path newest;
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(log.logging_dir, failure)) {
+    const fs::path folder = entry.path() / log.tracker_name;
+    if (folder <= newest || !entry.path().filename().string().starts_with(log.prefix)) continue;
+    std::string owner;
+    if (std::getline(std::ifstream(folder / kOwner), owner) && owner == output) newest = folder;
+  }
+  return newest;
+}
+
+std::string run_folder(const TrainSettings& settings, bool goes_on) {
+  const fs::path earlier = goes_on ? earlier_folder(settings.log, output_of(settings)) : fs::path();
+  return (earlier.empty() ? new_folder(settings.log) : earlier).string();
 }
 
 // Markdown, which TensorBoard shows as a table.
@@ -30,10 +66,16 @@ std::string table_of(const std::vector<std::pair<std::string, std::string>>& set
 
 }  // namespace
 
-EventLog::EventLog(const LogSettings& log, const std::vector<std::pair<std::string, std::string>>& settings)
-    : file_(run_folder(log)) {
-  if (!log.config) return;
-  file_.text("settings/text_summary", 0, table_of(settings));
+EventLog::EventLog(const TrainSettings& settings, std::optional<int64_t> resumed_steps,
+                   const std::vector<std::pair<std::string, std::string>>& table)
+    : file_(run_folder(settings, resumed_steps.has_value())) {
+  const fs::path owner = fs::path(path()).parent_path() / kOwner;
+  if (fs::exists(owner)) {
+    file_.restart(*resumed_steps + 1);
+    return;
+  }
+  write_file_atomically(owner.string(), output_of(settings) + "\n");
+  if (settings.log.config) file_.text("settings/text_summary", 0, table_of(table));
   file_.flush();
 }
 

@@ -1,6 +1,7 @@
 // A run's curves and pictures for TensorBoard.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,9 +14,12 @@ namespace leco {
 
 class EventLog {
  public:
-  // The folder is logging_dir/<log_prefix><time of start>/<log_tracker_name>, as with sd-scripts. `settings`
-  // are shown as a text with --log_config. Usage error when it cannot be written.
-  EventLog(const LogSettings& log, const std::vector<std::pair<std::string, std::string>>& settings);
+  // The folder is logging_dir/<log_prefix><time of start>/<log_tracker_name>, as with sd-scripts. A start
+  // that goes on after `resumed_steps` writes into that of the start before it, and takes back what that one
+  // wrote of later steps. `table` is shown as a text with --log_config. Usage error when it cannot be
+  // written.
+  EventLog(const TrainSettings& settings, std::optional<int64_t> resumed_steps,
+           const std::vector<std::pair<std::string, std::string>>& table);
 
   // loss, lr (sd-scripts' names); grad_norm, seconds/<phase>; early_sign/change, cosine, progress where there
   // is one.

@@ -37,7 +37,7 @@ code, .prompt { overflow-wrap: anywhere; }
 .good { color: var(--good); } .fair { color: var(--fair); } .poor { color: var(--poor); }
 .charts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); }
 .chart { margin: 0; padding: 14px 14px 8px; display: flex; flex-direction: column; min-width: 0; }
-.chart > svg { width: 100%; height: auto; display: block; }
+.chart > svg { width: 100%; height: auto; display: block; margin-top: auto; }
 figcaption p { font-size: .88rem; margin: 2px 0 8px; min-height: 3em; }
 .legend { list-style: none; margin: 4px 0 6px; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: .82rem; }
 .legend li { display: flex; align-items: center; gap: 6px; overflow-wrap: anywhere; }
@@ -72,7 +72,13 @@ tr.usual td, tr.usual th { background: var(--range); }
 .pictures thead th.usual { border-bottom: 3px solid var(--accent); }
 .tall { max-height: 80vh; overflow: auto; padding: 0; } .tall thead th { position: sticky; top: 0; background: var(--card); z-index: 1;
   box-shadow: 0 1px var(--rule); }
-#runs th, #runs td { text-align: left; white-space: nowrap; } #runs tbody th { min-width: 230px; max-width: 420px; white-space: normal; overflow-wrap: anywhere; }
+.low { max-height: 40vh; }
+#runs th, #runs td { text-align: left; white-space: nowrap; } #runs tbody th { min-width: min(280px, 40vw); max-width: 420px; white-space: normal; overflow-wrap: anywhere; }
+#runs tbody th { position: sticky; left: 0; background: var(--card); } #runs thead th:first-child { left: 0; z-index: 2; }
+#runs tr:target > * { background: linear-gradient(var(--range), var(--range)) var(--card); } #runs tr:target th { box-shadow: inset 3px 0 var(--accent); }
+#runs tr { scroll-margin-top: 60px; } section, .run { scroll-margin-top: 50px; } main:has(#runs) { max-width: 1500px; }
+.bar { position: sticky; top: 0; z-index: 3; display: flex; flex-wrap: wrap; align-items: center; gap: 6px 18px; padding: 8px 0;
+  background: var(--ground); border-bottom: 1px solid var(--rule); } .bar p { margin: 0 0 0 auto; max-width: 100%; }
 #runs th[data-kind], #runs td[data-value] { text-align: right; }
 #runs button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-decoration: underline dotted; }
 #runs th[aria-sort] button { color: var(--accent); } #runs th[aria-sort=ascending] button::after { content: " ↑"; }
@@ -88,7 +94,7 @@ footer { margin-top: 40px; color: var(--soft); font-size: .82rem; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 560px) { main { padding: 20px 14px 40px; } h1 { font-size: 1.35rem; }
   .cards { grid-template-columns: 1fr 1fr; gap: 10px; } .card { padding: 10px 12px; } .card .value { font-size: 1.3rem; }
-  .verdict { font-size: 1rem; } figcaption p { min-height: 0; }
+  .bar { position: static; } .verdict { font-size: 1rem; } figcaption p { min-height: 0; }
   .words tr, .words th, .words td { display: block; width: auto; } .words th { padding-bottom: 0; }
   .words td { border-top: 0; padding-top: 0; } .words tr:first-child th { border-top: 0; } .pictures tbody th { min-width: 74px; max-width: 96px; padding: 4px; } }
 @media print { body { background: none; } .card, .chart, .sheet { break-inside: avoid; } }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "comm/watchdog.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/read_file.h"
@@ -45,6 +46,7 @@ bool Previews::is_due(int64_t finished_steps) const {
 
 Previews::Drawn Previews::draw(int64_t finished_steps) {
   const auto start = std::chrono::steady_clock::now();
+  const Watch watch(fmt::format("previews of step {}", finished_steps), kNoLimit);
   SharedRows shared = draw_shared(given_.model, *given_.vae, given_.rows, given_.comm, DrawnAs::kPreview);
   Drawn drawn{.step = finished_steps};
   if (given_.comm.rank() == 0) {

@@ -12,7 +12,8 @@ namespace leco {
 namespace {
 
 constexpr double kWidth = 360, kHeight = 240;
-constexpr double kLeft = 54, kRight = 8, kTop = 12, kBottom = 42;
+constexpr double kRight = 8, kTop = 12, kBottom = 42;
+constexpr double kInset = 10;   // of the first point, from the chart's left edge
 constexpr size_t kColours = 6;  // classes s0 … s5 of the page's style
 
 struct Axis {
@@ -68,14 +69,22 @@ std::string tick_label(const std::string& name) {
 }
 
 double width_of(const std::string& label) {
-  return 7.5 * static_cast<double>(label.size());
+  return 7.5 * static_cast<double>(std::ranges::count_if(
+                   label, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+// Room for the axis' name and its longest number.
+double left_edge(const Axis& y) {
+  double widest = 0;
+  for (const double tick : y.ticks) widest = std::max(widest, width_of(html_number(tick)));
+  return std::max(44.0, 24 + widest);
 }
 
 // Ticks at the places that were measured, since nothing is known between them; those that have no room go.
-Axis x_axis(const Chart& chart) {
+Axis x_axis(const Chart& chart, double left) {
   double room = 31;
   for (const std::string& name : chart.x_names) room = std::max(room, width_of(tick_label(name)) + 6);
-  Axis axis{chart.x.front(), chart.x.back(), kLeft + 10, kWidth - kRight - 10, {}};
+  Axis axis{chart.x.front(), chart.x.back(), left + kInset, kWidth - kRight - kInset, {}};
   std::vector<double> wanted = {axis.low, axis.high};
   if (chart.x_names.empty() && axis.low < 0 && axis.high > 0) wanted.push_back(0);
   wanted.insert(wanted.end(), chart.x.begin(), chart.x.end());
@@ -88,7 +97,7 @@ Axis x_axis(const Chart& chart) {
 
 std::string frame(const Chart& chart, const Axis& x, const Axis& y) {
   std::string out;
-  const double left = kLeft, right = kWidth - kRight;
+  const double left = x.from - kInset, right = kWidth - kRight;
   for (const double tick : y.ticks) {
     out += fmt::format("<path class=\"{}\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>",
                        std::abs(tick) < 1e-12 ? "axis" : "rule", left, y.at(tick), right);
@@ -116,11 +125,11 @@ std::string fit(const Chart::Fit& fit, const Axis& x, const Axis& y) {
   const auto point = [&](double at, double factor) {
     return fmt::format("{:.1f} {:.1f}", x.at(at), y.at(fit.slope * at * factor));
   };
-  const double wide = 1 + fit.tolerance, narrow = 1 - fit.tolerance;
+  const double wide = 1 + fit.tolerance, narrow = 1 - fit.tolerance, left = x.from - kInset;
   return fmt::format(
       "<svg x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" viewBox=\"{0} {1} {2} {3}\">"
       "<path class=\"band\" d=\"M{4}L{5}L{6}L{7}Z\"/><path class=\"fit\" d=\"M{8}L{9}\"/></svg>",
-      kLeft, kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom, point(x.low, wide), point(x.high, wide),
+      left, kTop, kWidth - left - kRight, kHeight - kTop - kBottom, point(x.low, wide), point(x.high, wide),
       point(x.high, narrow), point(x.low, narrow), point(x.low, 1), point(x.high, 1));
 }
 
@@ -135,8 +144,8 @@ std::string ground(const Chart& chart, const Axis& x, const Axis& y) {
   }
   if (chart.fit) out += fit(*chart.fit, x, y);
   if (chart.limit)
-    out += fmt::format("<path class=\"limit\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", kLeft, y.at(chart.limit->y),
-                       kWidth - kRight);
+    out += fmt::format("<path class=\"limit\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", x.from - kInset,
+                       y.at(chart.limit->y), kWidth - kRight);
   return out;
 }
 
@@ -208,7 +217,7 @@ std::string description(const Chart& chart) {
 }  // namespace
 
 std::string chart_figure(const Chart& chart) {
-  const Axis x = x_axis(chart), y = y_axis(chart);
+  const Axis y = y_axis(chart), x = x_axis(chart, left_edge(y));
   std::string curves;
   for (size_t i = 0; i < chart.series.size(); ++i) curves += curve(chart, i, x, y);
   return fmt::format(

@@ -8,6 +8,7 @@
 #include "core/version.h"
 #include "report/html_text.h"
 #include "report/page_style.h"
+#include "report/sweep_measures.h"
 #include "report/sweep_page_script.h"
 #include "report/sweep_results.h"
 #include "report/thumbnail.h"
@@ -64,21 +65,41 @@ std::string summary(const SweepResults& results) {
   return text + (seconds > 0 ? fmt::format("; {} of training.", duration(seconds)) : ".");
 }
 
+// A name that is long breaks between its settings, not within a number.
+std::string breakable(const std::string& name) {
+  std::string out = html_escape(name);
+  constexpr std::string_view kBreak = "<wbr>";
+  for (size_t at = out.find(','); at != std::string::npos; at = out.find(',', at + kBreak.size()))
+    out.insert(at + 1, kBreak);
+  return out;
+}
+
+// A value that all runs have distinguishes none.
+bool tells_apart(const SweepResults& results, const SweepMeasure& measure, const BestRun& best) {
+  const auto has_it = [&](const SweepRow& run) {
+    return run.status == RunStatus::kDone && measure_of(run, measure.name).has_value();
+  };
+  return best.sharing < static_cast<size_t>(std::ranges::count_if(results.runs, has_it));
+}
+
+std::string holders(const SweepResults& results, const SweepMeasure& measure, const BestRun& best) {
+  if (best.sharing > 1 && !tells_apart(results, measure, best))
+    return fmt::format("<span class=\"soft\">all {} runs alike</span>", best.sharing);
+  return fmt::format(
+      "<a class=\"prompt\" href=\"#run-{}\">{}</a>{}", best.run, breakable(results.runs[best.run].name),
+      best.sharing > 1 ? fmt::format(" <span class=\"soft\">and {} more</span>", best.sharing - 1) : "");
+}
+
 std::string best_runs(const SweepResults& results) {
   std::string cards;
-  for (const SweepMeasure& measure : measures_in(results)) {
-    const auto best = best_run(results, measure);
-    if (!best) continue;
-    const SweepRow& run = results.runs[best->run];
-    cards += fmt::format(
-        "<div class=\"card\"><dt>{}</dt><dd><div class=\"value\">{}</div><a class=\"prompt\" "
-        "href=\"#run-{}\">{}</a>{}<p>{}</p></dd></div>\n",
-        html_escape(measure.best), html_number(best->value), best->run, html_escape(run.name),
-        best->sharing > 1 ? fmt::format(" <span class=\"soft\">and {} more</span>", best->sharing - 1) : "",
-        html_escape(measure.meaning));
-  }
+  for (const SweepMeasure& measure : measures_in(results))
+    if (const auto best = best_run(results, measure))
+      cards += fmt::format(
+          "<div class=\"card\"><dt>{}</dt><dd><div class=\"value\">{}</div>{}<p>{}</p></dd></div>\n",
+          html_escape(measure.best), html_number(best->value), holders(results, measure, *best),
+          html_escape(measure.meaning));
   if (cards.empty()) return "";
-  return "<section>\n<h2>Best runs</h2>\n<dl class=\"cards\">\n" + cards + "</dl>\n</section>\n";
+  return "<section id=\"best\">\n<h2>Best runs</h2>\n<dl class=\"cards\">\n" + cards + "</dl>\n</section>\n";
 }
 
 // What tells the run's files apart: without the folder, and without the run's name in front.
@@ -86,11 +107,12 @@ std::string short_name(const SweepRow& run, const std::string& file) {
   std::string name = file.starts_with(run.folder + "/") ? file.substr(run.folder.size() + 1) : file;
   if (name.size() > run.name.size() + 1 && name.starts_with(run.name + "."))
     name.erase(0, run.name.size() + 1);
-  return name;
+  return name == std::string(kEvaluationFolder) + "/report.html" ? kEvaluationFolder : name;
 }
 
-std::string links(const SweepRow& run) {
+std::string links(const SweepRow& run, size_t index) {
   std::string out;
+  if (!run.picture.empty()) out = fmt::format("<a href=\"#picture-{}\">picture</a>", index);
   for (const std::string& file : run.files)
     out += fmt::format("{}<a href=\"{}\">{}</a>", out.empty() ? "" : ", ", reference(file),
                        html_escape(short_name(run, file)));
@@ -103,8 +125,12 @@ struct Columns {
     std::string name;
     bool is_number;  // all its values are, so that they sort as such
   };
+  struct Measure {
+    SweepMeasure measure;
+    std::optional<double> best;  // where it tells runs apart
+  };
   std::vector<Key> keys;
-  std::vector<SweepMeasure> measures;
+  std::vector<Measure> measures;
 };
 
 bool is_number(const std::string& text) {
@@ -114,7 +140,12 @@ bool is_number(const std::string& text) {
 }
 
 Columns columns_of(const SweepResults& results) {
-  Columns columns{.keys = {}, .measures = measures_in(results)};
+  Columns columns;
+  for (const SweepMeasure& measure : measures_in(results)) {
+    const auto best = best_run(results, measure);
+    const bool is_shown = best && tells_apart(results, measure, *best);
+    columns.measures.push_back({measure, is_shown ? std::optional(best->value) : std::nullopt});
+  }
   for (const std::string& key : swept_keys(results))
     columns.keys.push_back({key, std::ranges::all_of(results.runs, [&](const SweepRow& run) {
                               const std::string* value = swept_value(run, key);
@@ -123,9 +154,10 @@ Columns columns_of(const SweepResults& results) {
   return columns;
 }
 
-std::string number_cell(const std::optional<double>& value) {
+std::string number_cell(const std::optional<double>& value, bool is_best = false) {
   if (!value || !std::isfinite(*value)) return "<td data-value=\"\">–</td>";
-  return fmt::format("<td data-value=\"{}\">{}</td>", *value, html_number(*value));
+  return fmt::format("<td{} data-value=\"{}\">{}</td>", is_best ? " class=\"word good\"" : "", *value,
+                     html_number(*value));
 }
 
 std::string key_cell(const SweepRow& run, const Columns::Key& key) {
@@ -136,25 +168,28 @@ std::string key_cell(const SweepRow& run, const Columns::Key& key) {
 }
 
 std::string table_row(const SweepRow& run, size_t index, const Columns& columns) {
-  const std::string name = html_escape(run.name);
+  const std::string name = breakable(run.name);
   std::string out = fmt::format(
       "<tr id=\"run-{}\"><th scope=\"row\">{}</th><td class=\"word {}\">{}</td>", index,
       run.folder.empty() ? name : fmt::format("<a href=\"{}/\">{}</a>", reference(run.folder), name),
       status_class(run.status), status_name(run.status));
   out += number_cell(run.seconds);
   for (const Columns::Key& key : columns.keys) out += key_cell(run, key);
-  for (const SweepMeasure& measure : columns.measures) out += number_cell(measure_of(run, measure.name));
-  return out + "<td>" + links(run) + "</td></tr>\n";
+  for (const auto& [measure, best] : columns.measures) {
+    const auto value = measure_of(run, measure.name);
+    out += number_cell(value, run.status == RunStatus::kDone && value && value == best);
+  }
+  return out + "<td>" + links(run, index) + "</td></tr>\n";
 }
 
 // Buttons in the header cells: without the script they do nothing, and the table is read as it is.
 std::string table(const SweepResults& results) {
   const Columns columns = columns_of(results);
   std::string out =
-      "<section>\n<h2 id=\"table\">Runs</h2>\n<p class=\"soft\">A column’s name sorts by it, and turns the "
-      "order when it is used again. The pictures follow.</p>\n<p id=\"filter\" hidden><label>Only runs with "
-      "<input type=\"search\" autocomplete=\"off\"></label> <output></output></p>\n"
-      "<div class=\"sheet tall\" role=\"region\" aria-labelledby=\"table\" tabindex=\"0\">\n"
+      "<section id=\"all\">\n<h2 id=\"table\">Runs</h2>\n<p class=\"soft\">A column’s name sorts by it, and "
+      "turns the "
+      "order when it is used again. The pictures follow.</p>\n<div class=\"sheet tall\" role=\"region\" "
+      "aria-labelledby=\"table\" tabindex=\"0\">\n"
       "<table id=\"runs\">\n<thead><tr>";
   const auto header = [&out](const std::string& title, bool is_number) {
     out += fmt::format("<th scope=\"col\"{}><button type=\"button\">{}</button></th>",
@@ -164,7 +199,7 @@ std::string table(const SweepResults& results) {
   header("status", false);
   header("seconds", true);
   for (const Columns::Key& key : columns.keys) header(key.name, key.is_number);
-  for (const SweepMeasure& measure : columns.measures) header(measure.title, true);
+  for (const auto& [measure, best] : columns.measures) header(measure.title, true);
   out += "<th scope=\"col\">files</th></tr></thead>\n<tbody>\n";
   for (size_t i = 0; i < results.runs.size(); ++i) out += table_row(results.runs[i], i, columns);
   return out + "</tbody>\n</table>\n</div>\n</section>\n";
@@ -174,10 +209,11 @@ std::string failures(const SweepResults& results) {
   std::string rows;
   for (const SweepRow& run : results.runs)
     if (!run.error.empty())
-      rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", html_escape(run.name),
+      rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", breakable(run.name),
                           html_escape(run.error));
   if (rows.empty()) return "";
-  return "<section>\n<h2 id=\"failed\">What failed</h2>\n<div class=\"sheet\" role=\"region\" "
+  return "<section id=\"failures\">\n<h2 id=\"failed\">What failed</h2>\n<div class=\"sheet tall low\" "
+         "role=\"region\" "
          "aria-labelledby=\"failed\" tabindex=\"0\">\n<table class=\"words\">\n<tbody>\n" +
          rows + "</tbody>\n</table>\n</div>\n</section>\n";
 }
@@ -186,7 +222,8 @@ std::string curves(const SweepResults& results) {
   std::string figures;
   for (const Chart& chart : sweep_charts(results)) figures += chart_figure(chart);
   if (figures.empty()) return "";
-  return "<section>\n<h2>Over the settings</h2>\n<p class=\"soft\">Of the finished runs, each point a mean "
+  return "<section id=\"settings\">\n<h2>Over the settings</h2>\n<p class=\"soft\">Of the finished runs, "
+         "each point a mean "
          "over "
          "the other settings; with many prompt files their median and quartiles.</p>\n<div "
          "class=\"charts\">\n" +
@@ -215,15 +252,31 @@ std::string pictures(const SweepResults& results, const ReadPicture& read) {
     const std::string source =
         fits ? fmt::format("data:{};base64,{}", picture_type(bytes), base64(bytes)) : reference(run.picture);
     figures += fmt::format(
-        "<figure class=\"run\" data-run=\"run-{}\"><a href=\"{}\"><img loading=\"lazy\" decoding=\"async\" "
-        "alt=\"pictures of {}\" src=\"{}\"></a><figcaption>{}</figcaption></figure>\n",
-        i, target_of(run), html_escape(run.name), source, html_escape(run.name));
+        "<figure class=\"run\" id=\"picture-{0}\" data-run=\"run-{0}\"><a href=\"{1}\"><img loading=\"lazy\" "
+        "decoding=\"async\" alt=\"pictures of {2}\" src=\"{3}\"></a><figcaption><a href=\"#run-{0}\">{4}</a> "
+        "<span class=\"soft\"></span></figcaption></figure>\n",
+        i, target_of(run), html_escape(run.name), source, breakable(run.name));
   }
   if (figures.empty()) return "";
-  return "<section>\n<h2>Pictures</h2>\n<p class=\"soft\">A row for each prompt, a column for each scale, in "
-         "the "
-         "order of the table.</p>\n<div class=\"runs\" id=\"pictures\">\n" +
+  return "<section id=\"seen\">\n<h2>Pictures</h2>\n<p class=\"soft\">A row for each prompt, a column for "
+         "each scale, in the order of the table, with what it is sorted by.</p>\n<div class=\"runs\" "
+         "id=\"pictures\">\n" +
          figures + "</div>\n</section>\n";
+}
+
+// Stays in sight: where the parts of the page are, and which runs it shows.
+std::string bar(const std::string& parts) {
+  std::string out = "<nav class=\"bar\" aria-label=\"parts of the page\">\n";
+  for (const auto& [id, title] : {std::pair{"best", "Best"},
+                                  {"failures", "Failed"},
+                                  {"all", "Runs"},
+                                  {"settings", "Settings"},
+                                  {"seen", "Pictures"}})
+    if (parts.find(fmt::format("<section id=\"{}\">", id)) != std::string::npos)
+      out += fmt::format("<a href=\"#{}\">{}</a>\n", id, title);
+  return out +
+         "<p id=\"filter\" hidden><label>Only runs with <input type=\"search\" autocomplete=\"off\"></label> "
+         "<output></output></p>\n</nav>\n";
 }
 
 }  // namespace
@@ -232,7 +285,9 @@ std::string sweep_page(const SweepResults& results, const ReadPicture& read) {
   std::string body =
       fmt::format("<header>\n<p class=\"soft\">leco sweep</p>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n",
                   html_escape(results.name), summary(results));
-  body += best_runs(results) + failures(results) + table(results) + curves(results) + pictures(results, read);
+  const std::string parts =
+      best_runs(results) + failures(results) + table(results) + curves(results) + pictures(results, read);
+  body += bar(parts) + parts;
   body +=
       fmt::format("<footer>leco {}</footer>\n<script>{}</script>\n", html_escape(kVersion), kSweepPageScript);
   return html_page(results.name + " – leco sweep", body);

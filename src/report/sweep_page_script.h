@@ -1,5 +1,5 @@
 // What moves in a sweep's page: sorting by a column, and showing only runs whose line holds some text. The
-// pictures follow the table. It reads the page and nothing else.
+// pictures follow the table, and tell what it is sorted by. It reads the page and nothing else.
 #pragma once
 
 #include <string_view>
@@ -23,12 +23,20 @@ inline constexpr std::string_view kSweepPageScript = R"(
       return sign * (isNumber ? Number(left) - Number(right) : words.compare(left, right));
     };
   }
+  function tellBelowPictures(header) {
+    const column = header.cellIndex, title = header.textContent;
+    for (const [run, figure] of pictureOf) {
+      const value = document.getElementById(run).cells[column].textContent;
+      figure.querySelector("span").textContent = column > 0 ? `${title} ${value}` : "";
+    }
+  }
   function sortBy(header) {
     const sign = header.ariaSort === "ascending" ? -1 : 1;
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
     const sorted = [...rows].sort(order(header.cellIndex, header.dataset.kind === "number", sign));
     body.append(...sorted);
+    tellBelowPictures(header);
     if (pictures) pictures.append(...sorted.map(row => pictureOf.get(row.id)).filter(Boolean));
   }
   for (const header of table.tHead.rows[0].cells) {

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "comm/watchdog.h"
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "plan/cost.h"
 #include "plan/shares.h"
@@ -64,6 +66,7 @@ std::vector<Picture> decode(const Vae& vae, const Tensor& latents, const Drawing
 DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, DrawnAs as) {
   const torch::NoGradGuard no_gradient;
   const Tensor latents = draw_latents(model, row);
+  fault_point(FaultPoint::kPicture);
   if (as == DrawnAs::kResult) check_finite(latents, row);
   return {latents.cpu(), pixels_of(decode(vae, latents, row), row)};
 }
@@ -85,8 +88,10 @@ SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vec
   for (int rank = 0; rank < host.size(); ++rank)
     for (const int64_t row : shares[rank]) owner[row] = rank;
 
+  static Pace pace;  // of all that this process draws
   std::vector<DrawnRow> drawn(rows.size());
   for (const int64_t row : shares[host.rank()]) {
+    const Watch watch = Watch::of_my_work(fmt::format("drawing of row {}", row + 1), pace, costs[row]);
     drawn[row] = draw_row(model, vae, rows[row], as);
     if (as == DrawnAs::kResult) log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
   }

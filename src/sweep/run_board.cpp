@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "core/error.h"
@@ -69,8 +67,8 @@ std::unique_ptr<ClaimFile> FolderBoard::claim(size_t run) {
   auto claim = ClaimFile::take(claim_path(folders_[run]), holder);
   RunState state;
   if (!claim || is_closed(run, state))
-    return nullptr;                          // it may have been finished between the look and the claim
-  unlink(done_path(folders_[run]).c_str());  // an old one, that does not count
+    return nullptr;            // it may have been finished between the look and the claim
+  reopen_done(folders_[run]);  // an old one, that does not count
   return claim;
 }
 

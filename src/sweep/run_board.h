@@ -18,7 +18,8 @@ class RunBoard {
   virtual ~RunBoard() = default;
   // At most four file operations, none of which lists a folder. Says kTaken also of what a dead owner left.
   virtual RunState look(size_t run) = 0;
-  // Null where a living owner has it, or where it is finished or has failed meanwhile.
+  // Null where a living owner has it, or where it is finished or has failed meanwhile. Throws Error where its
+  // folder cannot be made or written.
   virtual std::unique_ptr<ClaimFile> claim(size_t run) = 0;
   // When a claim was last touched, by the file system's clock; {0, 0} where there is none.
   virtual timespec touched(size_t run) = 0;

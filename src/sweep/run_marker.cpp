@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -58,19 +60,17 @@ DoneMarker marker_from(const ordered_json& object) {
   return marker;
 }
 
-}  // namespace
-
-std::string done_path(const std::string& folder) {
-  return inside(folder, "sweep.done.json");
+std::optional<DoneMarker> read_marker(const std::string& path) {
+  const auto object = read_object(path);
+  if (!object) return std::nullopt;
+  try {
+    return marker_from(*object);
+  } catch (const nlohmann::json::exception&) {  // somebody edited it
+    return std::nullopt;
+  }
 }
 
-std::string failed_path(const std::string& folder) {
-  return inside(folder, "sweep.failed.json");
-}
-
-void write_done(const std::string& folder, DoneMarker marker, const std::vector<std::string>& names) {
-  for (const std::string& name : names)
-    marker.files.push_back({name, fs::file_size(inside(folder, name)), sha256_of_file(inside(folder, name))});
+void write_marker(const std::string& path, const DoneMarker& marker) {
   ordered_json settings = ordered_json::object(), files = ordered_json::object();
   for (const auto& [name, value] : marker.settings) settings[name] = value;
   for (const auto& [name, bytes, sha256] : marker.files) files[name] = {{"bytes", bytes}, {"sha256", sha256}};
@@ -84,8 +84,41 @@ void write_done(const std::string& folder, DoneMarker marker, const std::vector<
       {"ranks", marker.ranks},
       {"files", files},
       {"settings", settings}};
-  write_file_atomically(done_path(folder), text_of(object));
-  unlink(failed_path(folder).c_str());
+  write_file_atomically(path, text_of(object));
+}
+
+}  // namespace
+
+std::string trained_path(const std::string& folder) {
+  return inside(folder, "sweep.trained.json");
+}
+
+std::string done_path(const std::string& folder) {
+  return inside(folder, "sweep.done.json");
+}
+
+std::string failed_path(const std::string& folder) {
+  return inside(folder, "sweep.failed.json");
+}
+
+DoneMarker with_files(DoneMarker marker, const std::string& folder, const std::vector<std::string>& names) {
+  for (const std::string& name : names)
+    marker.files.push_back({name, fs::file_size(inside(folder, name)), sha256_of_file(inside(folder, name))});
+  return marker;
+}
+
+void write_trained(const std::string& folder, const DoneMarker& marker) {
+  write_marker(trained_path(folder), marker);
+}
+
+void write_done(const std::string& folder, const DoneMarker& marker) {
+  write_marker(done_path(folder), marker);
+  for (const std::string& path : {failed_path(folder), trained_path(folder)}) unlink(path.c_str());
+}
+
+void reopen_done(const std::string& folder) {
+  if (rename(done_path(folder).c_str(), trained_path(folder).c_str()) != 0 && errno != ENOENT)
+    throw_cannot_write(trained_path(folder), errno);
 }
 
 void write_failed(const std::string& folder, const FailedMarker& marker) {
@@ -97,14 +130,12 @@ void write_failed(const std::string& folder, const FailedMarker& marker) {
   write_file_atomically(failed_path(folder), text_of(object));
 }
 
+std::optional<DoneMarker> read_trained(const std::string& folder) {
+  return read_marker(trained_path(folder));
+}
+
 std::optional<DoneMarker> read_done(const std::string& folder) {
-  const auto object = read_object(done_path(folder));
-  if (!object) return std::nullopt;
-  try {
-    return marker_from(*object);
-  } catch (const nlohmann::json::exception&) {  // somebody edited it
-    return std::nullopt;
-  }
+  return read_marker(done_path(folder));
 }
 
 std::optional<FailedMarker> read_failed(const std::string& folder) {
@@ -117,9 +148,10 @@ std::optional<FailedMarker> read_failed(const std::string& folder) {
   }
 }
 
-std::string damage_of(const std::string& folder, const DoneMarker& marker) {
+std::string damage_of(const std::string& path, const DoneMarker& marker) {
+  const std::string folder = fs::path(path).parent_path().string();
   struct stat of_marker {};
-  if (stat(done_path(folder).c_str(), &of_marker) != 0) return "its marker is gone";
+  if (stat(path.c_str(), &of_marker) != 0) return "its marker is gone";
   for (const auto& [name, bytes, sha256] : marker.files) {
     struct stat there {};
     if (stat(inside(folder, name).c_str(), &there) != 0) return fmt::format("{} is missing", name);

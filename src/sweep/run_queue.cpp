@@ -2,10 +2,19 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace leco {
 
 std::optional<RunQueue::Taken> RunQueue::take(size_t run) {
-  auto claim = board_.claim(run);
+  if (closed_.contains(run)) return std::nullopt;
+  std::unique_ptr<ClaimFile> claim;
+  try {
+    claim = board_.claim(run);
+  } catch (const Error& error) {  // of its own folder: the others have theirs
+    closed_.insert(run);
+    refused_.push_back({run, error.what()});
+  }
   if (!claim) return std::nullopt;
   closed_.insert(run);
   return Taken{run, std::move(claim)};
@@ -55,6 +64,7 @@ std::optional<RunQueue::Taken> RunQueue::next_left_over(size_t& left) {
       std::erase_if(waiting_, [&](const Waiting& other) { return other.run == run; });
       return taken;
     }
+    if (closed_.contains(run)) continue;
     ++left;
     note_taken(run);
   }

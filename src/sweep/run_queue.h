@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "sweep/run_board.h"
@@ -34,6 +35,13 @@ class RunQueue {
   // a dead owner. `left` gets how many are still taken.
   std::optional<Taken> next_left_over(size_t& left);
 
+  // Runs that could not be claimed, and why: nobody works on them.
+  struct Refused {
+    size_t run;
+    std::string error;
+  };
+  const std::vector<Refused>& refused() const { return refused_; }
+
   // Whether everybody who held a run in the last next_left_over() has touched its claim since the first of
   // them: they live, and it is theirs.
   bool others_live() const { return waiting_.empty(); }
@@ -50,8 +58,9 @@ class RunQueue {
   RunBoard& board_;
   std::vector<size_t> open_, begun_;
   size_t begun_at_ = 0;
-  size_t at_ = 0;                 // into open_: what lies before was taken, by us or by others
-  std::set<size_t> closed_;       // runs that need no further look
+  size_t at_ = 0;            // into open_: what lies before was taken, by us or by others
+  std::set<size_t> closed_;  // runs that need no further look
+  std::vector<Refused> refused_;
   std::vector<Waiting> waiting_;  // taken by others who have shown no life since we know of them
   std::set<size_t> alive_;        // taken by others who have
 };

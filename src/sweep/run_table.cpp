@@ -192,7 +192,7 @@ class Expansion {
         fail(line,
              fmt::format("two runs would be named '{}'; {}", name,
                          included != line_of_included_.end() ? "the grid has what this entry of include adds"
-                                                             : "give one of the prompt files another name"));
+                                                             : "give one of the prompt files or sliders another name"));
     }
   }
 

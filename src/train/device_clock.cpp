@@ -4,9 +4,9 @@
 
 namespace leco {
 
-void DeviceClock::add(Phase phase, std::chrono::steady_clock::time_point start) {
+void DeviceClock::add(Phase phase, AwakeClock::time_point start) {
   if (device_.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device_.index());
-  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+  const std::chrono::duration<double> passed = AwakeClock::now() - start;
   seconds_[static_cast<size_t>(phase)] += passed.count();
 }
 

@@ -1,11 +1,11 @@
-// Seconds by phase.
+// Seconds by phase, without those in which the process was suspended.
 #pragma once
 
 #include <torch/types.h>
 
-#include <chrono>
 #include <type_traits>
 
+#include "comm/watchdog.h"
 #include "train/step_message.h"
 
 namespace leco {
@@ -18,7 +18,7 @@ class DeviceClock {
 
   template <class Work>
   auto time(Phase phase, Work work) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = AwakeClock::now();
     if constexpr (std::is_void_v<decltype(work())>) {
       work();
       add(phase, start);
@@ -30,7 +30,7 @@ class DeviceClock {
   }
 
  private:
-  void add(Phase phase, std::chrono::steady_clock::time_point start);
+  void add(Phase phase, AwakeClock::time_point start);
 
   torch::Device device_;
   PhaseSeconds& seconds_;

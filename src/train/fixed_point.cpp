@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include "core/error.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
+// A loop that is compiled for processors with and without AVX2, which have the same results: its conversions
+// are exact, or rounded once.
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__)
+#define LECO_WIDE_LOOP __attribute__((target_clones("avx2", "default")))
+#else
+#define LECO_WIDE_LOOP
 #endif
 
 namespace leco {
@@ -20,53 +23,65 @@ using torch::Tensor;
 
 constexpr int64_t kGrain = 1 << 15;  // elements that are worth a thread
 
-// To nearest, ties to even; compilers call a function for std::llrint, because it may report an error.
-#ifdef __SSE2__
-int64_t nearest(double value) {
-  return _mm_cvtsd_si64(_mm_set_sd(value));
+// Before AVX-512 there are no vector instructions between double and 64-bit integers. But adding 1.5·2^52 to
+// a double below 2^51 leaves its integer, to nearest and ties to even, in the last bits; and a double is put
+// together from the halves of an integer as from digits.
+constexpr double kUnitIsLastBit = 0x1.8p52;
+
+int64_t integer_below_2_51(double value) {
+  return std::bit_cast<int64_t>(value + kUnitIsLastBit) - std::bit_cast<int64_t>(kUnitIsLastBit);
 }
-#else
+
 int64_t nearest(double value) {
-  return std::llrint(value);
+  const double upper = (value * 0x1p-32 + kUnitIsLastBit) - kUnitIsLastBit;
+  return (integer_below_2_51(upper) << 32) + integer_below_2_51(value - upper * 0x1p32);
 }
-#endif
+
+double to_double(int64_t value) {
+  const auto bits = static_cast<uint64_t>(value);
+  const auto lower = std::bit_cast<double>((bits & 0xffffffffu) | std::bit_cast<uint64_t>(0x1p52));
+  const auto upper = std::bit_cast<double>((bits >> 32) ^ std::bit_cast<uint64_t>(0x1p84 + 0x1p63));
+  return (upper - (0x1p84 + 0x1p63 + 0x1p52)) + lower;  // only the last sum is rounded
+}
 
 // Bits of |value|: they order as the values do, and infinities and NaN lie above all of them.
-uint32_t magnitude(float value) {
-  return std::bit_cast<uint32_t>(value) & 0x7fffffffu;
+int32_t magnitude(float value) {
+  return std::bit_cast<int32_t>(value) & 0x7fffffff;
 }
 
-template <Into kInto>
-void add_rounded_on_cpu(int64_t* whole, const float* gradient, double scale, int64_t count) {
-  at::parallel_for(0, count, kGrain, [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t rounded = nearest(static_cast<double>(gradient[i]) * scale);
-      whole[i] = kInto == Into::kSum ? whole[i] + rounded : rounded;
-    }
-  });
+LECO_WIDE_LOOP int32_t greatest_of(const float* values, int64_t count, int32_t greatest) {
+  for (int64_t i = 0; i < count; ++i) greatest = std::max(greatest, magnitude(values[i]));
+  return greatest;
+}
+
+LECO_WIDE_LOOP void round_all(int64_t* whole, const float* values, double scale, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) whole[i] = nearest(static_cast<double>(values[i]) * scale);
+}
+
+LECO_WIDE_LOOP void add_all(int64_t* whole, const float* values, double scale, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) whole[i] += nearest(static_cast<double>(values[i]) * scale);
+}
+
+LECO_WIDE_LOOP void divide_all(float* mean, const int64_t* whole, double divisor, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) mean[i] = static_cast<float>(to_double(whole[i]) / divisor);
 }
 
 }  // namespace
 
-std::pair<Tensor, double> copy_with_greatest(const Tensor& gradient) {
+double greatest_magnitude(const Tensor& gradient) {
   if (!gradient.is_cpu()) {
     const auto [least, greatest] = gradient.aminmax();  // both are NaN where an element is
-    return {gradient.clone(), at::maximum(-least, greatest).item<double>()};
+    return at::maximum(-least, greatest).item<double>();
   }
   LECO_ASSERT(gradient.is_contiguous());
-  Tensor copy = at::empty_like(gradient);
-  const float* from = gradient.const_data_ptr<float>();
-  float* to = copy.mutable_data_ptr<float>();
-  const auto copy_part = [=](int64_t begin, int64_t end, uint32_t greatest) {
-    for (int64_t i = begin; i < end; ++i) {
-      to[i] = from[i];
-      greatest = std::max(greatest, magnitude(from[i]));
-    }
-    return greatest;
-  };
-  const uint32_t greatest = at::parallel_reduce(0, gradient.numel(), kGrain, uint32_t{0}, copy_part,
-                                                [](uint32_t a, uint32_t b) { return std::max(a, b); });
-  return {copy, std::bit_cast<float>(greatest)};
+  const float* values = gradient.const_data_ptr<float>();
+  const int32_t greatest = at::parallel_reduce(
+      0, gradient.numel(), kGrain, int32_t{0},
+      [=](int64_t begin, int64_t end, int32_t so_far) {
+        return greatest_of(values + begin, end - begin, so_far);
+      },
+      [](int32_t a, int32_t b) { return std::max(a, b); });
+  return std::bit_cast<float>(greatest);
 }
 
 void add_rounded(Tensor& whole, const Tensor& gradient, double scale, Into into) {
@@ -77,21 +92,21 @@ void add_rounded(Tensor& whole, const Tensor& gradient, double scale, Into into)
   }
   int64_t* to = whole.mutable_data_ptr<int64_t>();
   const float* from = gradient.const_data_ptr<float>();
-  if (into == Into::kSum)
-    add_rounded_on_cpu<Into::kSum>(to, from, scale, whole.numel());
-  else
-    add_rounded_on_cpu<Into::kNew>(to, from, scale, whole.numel());
+  at::parallel_for(0, whole.numel(), kGrain, [=](int64_t begin, int64_t end) {
+    (into == Into::kSum ? add_all : round_all)(to + begin, from + begin, scale, end - begin);
+  });
 }
 
-Tensor quotient(const Tensor& whole, double divisor) {
-  if (!whole.is_cpu()) return whole.to(torch::kFloat64).div_(divisor).to(torch::kFloat32);
-  Tensor result = at::empty(whole.sizes(), whole.options().dtype(torch::kFloat32));
+void divide_into(Tensor& mean, const Tensor& whole, double divisor) {
+  if (!whole.is_cpu()) {
+    mean.copy_(whole.to(torch::kFloat64).div_(divisor));
+    return;
+  }
   const int64_t* from = whole.const_data_ptr<int64_t>();
-  float* to = result.mutable_data_ptr<float>();
+  float* to = mean.mutable_data_ptr<float>();
   at::parallel_for(0, whole.numel(), kGrain, [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) to[i] = static_cast<float>(static_cast<double>(from[i]) / divisor);
+    divide_all(to + begin, from + begin, divisor, end - begin);
   });
-  return result;
 }
 
 }  // namespace leco

@@ -4,19 +4,17 @@
 
 #include <torch/types.h>
 
-#include <utility>
-
 namespace leco {
 
-// A copy of the float32 vector, and max |g|, which is not finite when an element is not.
-std::pair<torch::Tensor, double> copy_with_greatest(const torch::Tensor& gradient);
+// max |g|, which is not finite when an element is not. (n) float32.
+double greatest_magnitude(const torch::Tensor& gradient);
 
 enum class Into { kNew, kSum };
 // whole = or += round(gradient·scale), to nearest, ties to even. (n) int64 and float32, each |product| <
-// 2^63.
+// 2^63; another device than `whole`'s is allowed.
 void add_rounded(torch::Tensor& whole, const torch::Tensor& gradient, double scale, Into into);
 
-// float32(whole / divisor), the quotient in double.
-torch::Tensor quotient(const torch::Tensor& whole, double divisor);
+// mean = float32(whole / divisor), the quotient in double. (n) float32 and int64.
+void divide_into(torch::Tensor& mean, const torch::Tensor& whole, double divisor);
 
 }  // namespace leco

@@ -6,6 +6,8 @@
 
 #include <chrono>
 
+#include "comm/pace.h"
+
 namespace leco {
 
 class StepLimit {
@@ -15,10 +17,10 @@ class StepLimit {
   // Sets the limit for a step whose busiest rank has this load (plan/cost.h).
   void expect(double load) const;
   std::chrono::seconds limit(double load) const;
-  void note(double load, double seconds);  // of a finished step
+  void note(double load, double seconds) { pace_.note(load, seconds); }  // of a finished step
 
  private:
-  double seconds_a_load_ = 0;  // the greatest so far
+  Pace pace_;
 };
 
 }  // namespace leco

@@ -72,7 +72,7 @@ StepReport Trainer::step(int64_t step) {
   const StepPlan plan = plan_step(plan_, given_.pairs, step, given_.comm.size());
   begin(step, plan);
   StepMessage message(plan_.draws.items);
-  GradientMerge merge;
+  GradientMerge merge(given_.network.gradients());
   early_sign_ = sums_when_due(given_.settings, step, plan_.draws.items);
   DeviceClock clock(given_.unet.placement().device, message.seconds);
   for (const int64_t index : plan.shares[given_.comm.rank()])
@@ -93,11 +93,10 @@ StepReport Trainer::step(int64_t step) {
                     .skipped = message.overflowed,
                     .items = items_of(plan)};
   if (!report.skipped) {
-    Tensor gradient = clock.time(Phase::kMerge, [&] {
-      return merge.merge(given_.comm, given_.network.weights(), message.greatest_gradient,
-                         std::ssize(plan.packs), plan_.draws.items);
+    clock.time(Phase::kMerge, [&] {
+      merge.merge(given_.comm, message.greatest_gradient, std::ssize(plan.packs), plan_.draws.items);
     });
-    update(gradient, report, clock);
+    update(report, clock);
   }
   loss_scale_.update(report.skipped);
   report.loss_scale = loss_scale_.value();
@@ -129,53 +128,69 @@ Trainer::Balance Trainer::balance(Communicator& host) const {
   return {.expected = mean_load_ / greatest_load_, .measured = mean / busiest_};
 }
 
+// In the unit of forward_cost().
+double Trainer::load_of(const Pack& pack, Phase phase) const {
+  double load = 0;
+  for (const WorkItem& item : pack) {
+    const Passes passes = item_passes(item, given_.pairs[item.pair], plan_.rollout_guidance);
+    const int64_t count = phase == Phase::kRollout  ? passes.rollout
+                          : phase == Phase::kFrozen ? passes.frozen
+                                                    : passes.train;
+    load += static_cast<double>(count) * forward_cost(item.resolution);
+  }
+  return load;
+}
+
 template <class Work>
-auto Trainer::timed(Phase phase, DeviceClock& clock, Work work) {
-  const Watch watch = Watch::of_my_work(fmt::format("{} of step {}", phase_name(phase), step_));
+auto Trainer::timed(Phase phase, double load, DeviceClock& clock, Work work) {
+  const Watch watch = Watch::of_my_work(fmt::format("{} of step {}", phase_name(phase), step_),
+                                        paces_[static_cast<size_t>(phase)], load);
   return clock.time(phase, work);
 }
 
-void Trainer::update(Tensor& gradient, StepReport& report, DeviceClock& clock) {
-  timed(Phase::kUpdate, clock, [&] {
+void Trainer::update(StepReport& report, DeviceClock& clock) {
+  Tensor& gradient = given_.network.gradients();  // merged
+  timed(Phase::kUpdate, 1, clock, [&] {
     if (loss_scale_.value() != 1) gradient.mul_(1 / loss_scale_.value());
     report.gradient_norm = norm_of(gradient);
     clip(gradient, report.gradient_norm, given_.settings.max_grad_norm);
     optimizer_->step(given_.network.weights(), gradient, report.learning_rate);
     report.learning_rate = optimizer_->rate_of_step(report.learning_rate);
-    fault_point(FaultPoint::kUpdated);
+    if (fault_point(FaultPoint::kUpdated) == Fault::kNotFinite)
+      given_.network.weights().detach()[0].fill_(std::numeric_limits<float>::quiet_NaN());
   });
   const int64_t every = given_.settings.check_every;
   if (every > 0 && report.step % every == 0)
     clock.time(Phase::kUpdate, [&] { check_replicas(given_.comm, given_.network.weights(), report.step); });
 }
 
-// The pack's gradient, summed over the points of its rollout, is held by the merge.
+// The pack's gradient is the sum over the points of its rollout.
 void Trainer::train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock) {
-  const auto latents = timed(Phase::kRollout, clock, [&] {
+  const auto latents = timed(Phase::kRollout, load_of(pack, Phase::kRollout), clock, [&] {
     fault_point(FaultPoint::kRollout);
     return worker_.roll_out(pack);
   });
-  given_.network.zero_gradients();
+  const double frozen = load_of(pack, Phase::kFrozen), trained = load_of(pack, Phase::kTrain);
+  merge.next_pack();
   for (int64_t point = 0; point < std::ssize(latents); ++point) {
     const Pack there = at_point(pack, point, plan_.draws);
     const Tensor& x = latents[point];
-    const Tensor y = timed(Phase::kFrozen, clock, [&] { return worker_.goal(there, x); });
-    const Tensor e = timed(Phase::kTrain, clock, [&] {
+    const Tensor y = timed(Phase::kFrozen, frozen, clock, [&] { return worker_.goal(there, x); });
+    const Tensor e = timed(Phase::kTrain, trained, clock, [&] {
       const Tensor predicted = worker_.predict(there, x), losses = worker_.losses(there, predicted, y);
       (losses.sum() * loss_scale_.value()).backward();
       note_losses(message, there, losses);
       return predicted.detach();
     });
     if (early_sign_)
-      timed(Phase::kFrozen, clock, [&] {
+      timed(Phase::kFrozen, frozen, clock, [&] {
         early_sign_->note(there, {e, worker_.predict_without(there, x), y});
       });
   }
-  timed(Phase::kTrain, clock, [&] {
-    Tensor gradients = given_.network.gradients();
+  timed(Phase::kTrain, trained, clock, [&] {
     if (fault_point(FaultPoint::kGradient) == Fault::kNotFinite)
-      gradients.fill_(std::numeric_limits<float>::quiet_NaN());
-    note_gradient(message, pack, merge.hold(gradients));
+      given_.network.gradients().fill_(std::numeric_limits<float>::quiet_NaN());
+    note_gradient(message, pack, merge.greatest());
   });
 }
 

@@ -72,10 +72,12 @@ class Trainer {
  private:
   void begin(int64_t step, const StepPlan& plan);
   void note_balance(const StepPlan& plan, double mine, double busiest);
-  // Times this rank's own work; the watchdog names it when it hangs.
+  // Times this rank's own work; the watchdog names it when it hangs, or takes far longer than this load did
+  // so far.
   template <class Work>
-  auto timed(Phase phase, DeviceClock& clock, Work work);
-  void update(torch::Tensor& gradient, StepReport& report, DeviceClock& clock);
+  auto timed(Phase phase, double load, DeviceClock& clock, Work work);
+  double load_of(const Pack& pack, Phase phase) const;
+  void update(StepReport& report, DeviceClock& clock);
   void train_on(const Pack& pack, StepMessage& message, GradientMerge& merge, DeviceClock& clock);
   void note_losses(StepMessage& message, const Pack& pack, const torch::Tensor& losses) const;
   void note_gradient(StepMessage& message, const Pack& pack, double greatest) const;
@@ -88,6 +90,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   LossScale loss_scale_;
   StepLimit limit_;
+  std::array<Pace, kPhases> paces_;
   int64_t step_ = 0;                                                   // finished steps once this one is done
   double busy_ = 0, busiest_ = 0, mean_load_ = 0, greatest_load_ = 0;  // sums over this start's steps
 };

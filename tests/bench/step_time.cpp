@@ -66,20 +66,20 @@ int main(int count, char** words) {
     const Pack pack = {{.step = step, .k = k, .timestep = 999 - k * 25, .resolution = pairs[0].resolution}};
     PhaseSeconds seconds{};
     DeviceClock clock(torch::kCPU, seconds);
-    GradientMerge merge;
+    GradientMerge merge(network.gradients());
     double loss = 0, greatest = 0;
     const auto x = clock.time(Phase::kRollout, [&] { return worker.roll_out(pack).front(); });
     const auto y = clock.time(Phase::kFrozen, [&] { return worker.goal(pack, x); });
     clock.time(Phase::kTrain, [&] {
       const auto losses = worker.losses(pack, worker.predict(pack, x), y);
-      network.zero_gradients();
+      merge.next_pack();
       losses.sum().backward();
-      greatest = merge.hold(network.gradients());
+      greatest = merge.greatest();
       loss = losses.item<double>();
     });
     clock.time(Phase::kUpdate, [&] {
-      auto gradient = merge.merge(*comm, network.weights(), greatest, 1, 1);
-      optimizer->step(network.weights(), gradient, settings.learning_rate);
+      merge.merge(*comm, greatest, 1, 1);
+      optimizer->step(network.weights(), network.gradients(), settings.learning_rate);
     });
     fmt::print(
         R"({{"seconds": {{"rollout": {}, "frozen": {}, "train": {}, "update": {}}}, "peak_bytes": {}, "loss": {}}})"

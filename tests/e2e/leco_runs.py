@@ -16,6 +16,7 @@ TOY = ROOT / "tests" / "data" / "toy-sd"
 LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_")
 LECO_LINE = re.compile(r"^\d\d:\d\d:\d\d (\[rank +\d+\] )?(info|warning|error): ", re.MULTILINE)
 LIMIT = 120  # seconds; a job that hangs fails its test
+NOBODY = 65534
 
 SLIDER = """
 guidance_scale = 2
@@ -36,6 +37,12 @@ def words_of(ranks, arguments):
     """The command line; without mpirun where ranks is None."""
     mpirun = [MPIEXEC, "--allow-run-as-root", "--oversubscribe", "-n", str(ranks)] if ranks else []
     return [*mpirun, LECO, *map(str, arguments)]
+
+
+def become_nobody():
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
 
 
 class Run:
@@ -101,6 +108,17 @@ class LecoTest(unittest.TestCase):
         path = self.folder / name
         path.write_text(text)
         return path
+
+    def unprivileged(self, *folders):
+        """What makes a process one that may write these folders only, for preexec: root may write everywhere."""
+        self.folder.chmod(0o755)
+        if os.geteuid() != 0:
+            return None
+        if subprocess.run(words_of(None, ["--version"]), preexec_fn=become_nobody, capture_output=True).returncode != 0:
+            self.skipTest("another user cannot run the program where it lies")
+        for folder in folders:
+            os.chown(folder, NOBODY, NOBODY)
+        return become_nobody
 
     def arguments(self, output, **flags):
         """Of a short training into folder / output. An underscore flag of None is left out, True is a switch."""

@@ -2,8 +2,10 @@
 
 usage: logs_test.py MPIEXEC LECO
 """
+import concurrent.futures
 import json
 import re
+import shutil
 
 from leco_runs import LecoTest, Run, main
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -70,6 +72,32 @@ class LogsTest(LecoTest):
         self.assertEqual([point.step for point in events.Scalars("early_sign/progress")], [2, 4])
         text = events.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
         self.assertIn("| max_train_steps | 4 |", text)
+
+    def test_curves_of_a_run_that_goes_on_have_no_gap_and_nothing_double(self):
+        logs = self.folder / "logs"
+        flags = {"max_train_steps": 4, "save_every_n_steps": 2, "save_state": True, "logging_dir": logs, "log_config": True}
+        self.train("x", **flags)
+        shutil.rmtree(self.folder / "x" / "x-state")  # as if it had been killed after its fourth step
+        self.train("x", **flags, resume="auto", output_name="y")  # another run, at first step by step beside it
+        self.train("x", **flags, resume="auto")
+        folders = sorted(logs.glob("*/leco_train"))
+        self.assertEqual([len(list(folder.glob("events*"))) for folder in folders], [2, 1])
+        events = EventAccumulator(str(folders[0]))
+        events.Reload()
+        for tag, key in (("loss", "loss"), ("seconds/rollout", None)):
+            points = events.Scalars(tag)
+            self.assertEqual([point.step for point in points], [1, 2, 3, 4])
+            for point, line in zip(points, self.whole_metrics("x")):
+                value = line[key] if key else line["seconds"]["rollout"]
+                self.assertAlmostEqual(point.value, value, delta=1e-6 * abs(value))
+        self.assertEqual(len(events.Tensors("settings/text_summary")), 1)
+
+    def test_runs_that_start_in_one_second_have_a_folder_each(self):
+        logs = self.folder / "logs"
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for run in [pool.submit(self.train, f"x{i}", logging_dir=logs, max_train_steps=1) for i in range(2)]:
+                run.result()
+        self.assertEqual([len(list(folder.glob("events*"))) for folder in logs.glob("*/leco_train")], [1, 1])
 
     def test_names_and_what_is_refused(self):
         self.train("x", logging_dir=self.folder / "logs", log_with="tensorboard", log_tracker_name="mine", max_train_steps=1)

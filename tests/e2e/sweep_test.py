@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -38,6 +39,18 @@ class SameFiles(SweepTest):
             for part in ("lora.safetensors", "optimizer.safetensors", "state.json"):
                 self.assertTrue((self.folder / "alone" / f"{name}-state" / part).read_bytes()
                                 == (run / f"{name}-state" / part).read_bytes(), (name, part))
+
+    def test_a_run_after_one_of_larger_pictures_is_that_of_a_fresh_process(self):
+        # oneDNN lays weights of 64 channels out in blocks of 64 for the one and of 32 for the other (with AVX-512),
+        # which the order of a gradient's sum follows.
+        sliders = [{"name": name, "target_class": "circle", "positive": "big circle", "resolution": side}
+                   for name, side in (("large", 256), ("small", 64))]
+        self.sweep(self.spec("both", sliders=sliders, grid=None))
+        started = [(self.folder / "both" / name / f"{name}.run.json").stat().st_mtime for name in ("large", "small")]
+        self.assertLess(*started, "the costlier run comes first")
+        self.train("alone", prompts_file=self.folder / "both" / "small" / "small.yaml", output_name="small", max_train_steps=2,
+                   max_denoising_steps=4, learning_rate=None)
+        self.assertTrue(self.files("alone")["small.safetensors"] == self.loras("both")["small.safetensors"])
 
     def test_groups_of_two_ranks_make_steps_of_two_items(self):
         short = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1, 2, 3]}, "ranks_per_run": 2}
@@ -85,6 +98,13 @@ class GoingOn(SweepTest):
         going = self.start(spec, 2)
         begun = self.folder / "stopped"
         going.wait_for(lambda: len([path for path in begun.glob("*/*.metrics.jsonl") if path.read_text()]) == 2)
+        for process in going.ranks():
+            os.kill(process, signal.SIGSTOP)
+        shown = self.sweep(spec, words=["--status"]).out.splitlines()  # from another shell
+        for process in going.ranks():
+            os.kill(process, signal.SIGCONT)
+        self.assertEqual(shown[:2], ["running slider,seed=1", "running slider,seed=2"])
+        self.assertEqual(shown[2], "0 of 2 done, 2 running, 0 failed, 0 left")
         os.kill(going.ranks()[1], signal.SIGTERM)  # one rank alone gets it
         self.assertEqual(going.finish()[0], 85, going.err())
         self.assertEqual(len(list(begun.glob("*/*-state"))), 2, going.err())
@@ -157,6 +177,46 @@ class Evaluation(SweepTest):
         self.assertAlmostEqual(float(rows[name]["final_loss"]), self.metrics(f"seen/{name}", name)[-1]["loss"], 12)
 
 
+    def test_an_evaluation_that_fails_keeps_the_training_and_alone_is_done_again(self):
+        measured = {"scales": [0, 1], "samples": 1, "sample_steps": 1}
+        spec = self.spec("kept", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2]}, evaluate=measured,
+                         base={"save_state": False})
+        in_the_way = self.folder / "kept" / "slider,seed=2" / "evaluation"
+        in_the_way.parent.mkdir(parents=True)
+        in_the_way.write_text("")
+        run = self.sweep(spec, 2, status=1)
+        self.assertRegex(run.errors()[-1], "'slider,seed=2' failed: evaluation failed: .*evaluation: the folder cannot be "
+                                           "written.*; the trained slider,seed=2.safetensors is kept")
+        self.assertEqual(self.starts("kept"), {"slider,seed=1": 1, "slider,seed=2": 1}, "each was trained once")
+        listed = json.loads((self.folder / "kept" / "results.json").read_text())["runs"][1]
+        self.assertEqual(listed["status"], "failed")
+        self.assertIn("slider,seed=2/slider,seed=2.safetensors", listed["files"])
+        before = self.everything("kept")
+
+        in_the_way.unlink()
+        again = self.sweep(spec, 2)
+        self.assertEqual(self.starts("kept")["slider,seed=2"], 1, again.err)
+        trained = [path for path in before if "seed=2/slider" in path and not path.endswith(".log")]
+        self.assertGreater(len(trained), 2)
+        self.assertEqual({path: before[path] for path in trained}, {path: self.everything("kept")[path] for path in trained})
+        finished = json.loads((self.folder / "kept" / "results.json").read_text())["runs"][1]
+        self.assertEqual((finished["status"], finished["final_loss"], finished["seconds"]),
+                         ("done", listed["final_loss"], listed["seconds"]))
+        self.assertIn("response", finished["measures"])
+        self.assertFalse(list((self.folder / "kept").glob("*/sweep.trained.json")))
+
+    def test_an_evaluation_that_is_asked_for_later_is_made_without_training(self):
+        few = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1, 2]}}
+        self.sweep(self.spec("later", **few))
+        before = self.loras("later")
+        broken = self.folder / "later" / "slider,seed=2" / "slider,seed=2.safetensors"
+        broken.write_bytes(before[broken.name][:-1])
+        self.sweep(self.spec("later", evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1}, **few), 2)
+        self.assertTrue(self.loras("later") == before)
+        self.assertEqual(self.starts("later"), {"slider,seed=1": 1, "slider,seed=2": 2}, "what is damaged is trained again")
+        self.assertEqual(len(list((self.folder / "later").glob("*/evaluation/report.json"))), 2)
+
+
 class Failures(SweepTest):
     def test_a_bad_prompt_file_among_eleven_good_ones(self):
         for i in range(11):
@@ -176,6 +236,16 @@ class Failures(SweepTest):
         self.assertEqual(len(self.done("mixed")), 12)
         self.assertFalse((self.folder / "mixed" / "good99" / "sweep.failed.json").exists())
 
+    def test_a_prompt_file_that_is_changed_meanwhile_is_not_taken_for_the_one_that_was_planned(self):
+        spec = self.spec("changed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2]}, max_retries=0)
+        going = Going(self.folder, ["sweep", spec])
+        self.addCleanup(going.stop)
+        going.wait_for(lambda: (self.folder / "changed" / "slider,seed=1" / "slider,seed=1.metrics.jsonl").exists())
+        self.write("slider.toml", SLIDER.replace("big", "huge"))
+        self.assertEqual(going.finish()[0], 1, going.err())
+        self.assertEqual(self.done("changed"), ["slider,seed=1"])
+        self.assertRegex(going.err(), "'slider,seed=2' failed: .*slider.toml' was changed since the sweep was started")
+
     def test_a_rank_that_fails_alone_does_not_hold_up_its_group_or_the_others(self):
         spec = self.spec("alone", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4, 5]},
                          ranks_per_run=2, max_retries=1)
@@ -185,6 +255,33 @@ class Failures(SweepTest):
         self.assertEqual(self.done("alone"), ["slider,seed=1", "slider,seed=3", "slider,seed=5"], run.err)
         self.sweep(self.spec("whole", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 3, 5]}, ranks_per_run=2))
         self.assertTrue(self.loras("alone") == self.loras("whole"))
+
+
+    def test_a_run_whose_folder_cannot_be_written_is_listed_and_the_others_go_on(self):
+        out = self.folder / "closed"
+        for seed in (1, 2, 3, 4):
+            (out / f"slider,seed={seed}").mkdir(parents=True)
+        user = self.unprivileged(out, *(out / f"slider,seed={seed}" for seed in (1, 2, 3)))  # 4 is root's
+        (out / "slider,seed=4").chmod(0o555)
+        spec = self.spec("closed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4]}, max_retries=0,
+                         base={"max_train_steps": 12})
+        going = Going(self.folder, ["sweep", spec], 2, user)
+        self.addCleanup(going.stop)
+        going.wait_for(lambda: (out / "slider,seed=1" / "slider,seed=1.metrics.jsonl").exists())
+        (out / "slider,seed=1").chmod(0o555)  # its failure cannot be recorded there
+        status, seconds = going.finish()
+        self.assertEqual(status, 1, going.err())
+        self.assertLess(seconds, 60, "nobody waits for a claim that could not be taken away")
+        self.assertEqual(self.done("closed"), ["slider,seed=2", "slider,seed=3"], going.err())
+        for seed in (1, 4):
+            self.assertEqual(len(re.findall(f"error: 'slider,seed={seed}' failed: cannot write .*Permission denied",
+                                            going.err())), 1, going.err())
+        runs = json.loads((out / "results.json").read_text())["runs"]
+        self.assertEqual([run["status"] for run in runs], ["failed", "done", "done", "failed"])
+        for seed in (1, 4):
+            (out / f"slider,seed={seed}").chmod(0o755)
+        self.sweep(spec, 2)
+        self.assertEqual(len(self.done("closed")), 4)
 
 
 class OneLoad(SweepTest):
@@ -211,6 +308,7 @@ class WithoutTraining(SweepTest):
         lines = run.out.splitlines()
         self.assertEqual(sorted(line.split()[0] for line in lines[1:13]), sorted(TWELVE))
         self.assertEqual({line.split()[2] for line in lines[1:13]}, {"0", "1"})
+        self.assertGreater(min(float(line.split()[1]) for line in lines[1:13]), 0)
         self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
 
     def test_the_command_line_is_checked(self):
@@ -255,6 +353,11 @@ class WithoutTraining(SweepTest):
                                                                            "max_denoising_steps": 1000})
         refused(r"bad.yaml, line \d+: prompts: there is no file 'none.toml'", sliders=None, prompts=["none.toml"])
         refused(r"bad.yaml, line \d+: unknown key 'sampels' in 'evaluate'; did you mean 'samples'", evaluate={"sampels": 2})
+        refused("no such model: '/none'", base={"pretrained_model_name_or_path": "/none"})
+        refused("--clip_model='/none' is no folder", evaluate={"clip_model": "/none"})
+        for words in ("--status", "--report"):
+            run = self.sweep(self.spec("bad"), status=2, words=[words])
+            self.assertRegex(run.errors()[0], "bad' is no folder, so there is nothing to .*: nothing of this sweep was begun")
         refused(r"bad.yaml, line \d+.*positve", sliders=[{"name": "x", "target_class": "", "positve": "y"}])
 
 

@@ -1,14 +1,17 @@
 // The body of fault_point() for leco_faults: LECO_FAULT=rank:step:point:kind breaks this process, once, where
-// and how it says. `step` counts from 1, 0 is before the first; `point` is a name below, with .N behind it
-// the N-th time it is reached in that step; `kind` is kill, exit, hang, nan, enospc or sigterm.
+// and how it says; several stand with commas between them. `step` counts from 1, 0 is before the first;
+// `point` is a name below, with .N behind it the N-th time it is reached in that step; `kind` is kill, exit,
+// hang, pause (two seconds), nan, enospc, or a signal: sigterm, sigint, sigusr1.
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdlib>
 #include <map>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "comm/job.h"
 #include "core/error.h"
@@ -17,10 +20,10 @@
 namespace leco {
 namespace {
 
-constexpr std::array<std::string_view, 15> kNames = {
-    "step",        "rollout",    "gradient",    "message",     "merge",
-    "updated",     "metrics",    "saved",       "file-made",   "file-filled",
-    "file-synced", "file-named", "folder-made", "folder-done", "folder-named"};
+constexpr std::array<std::string_view, 18> kNames = {
+    "start",       "weight",      "step",       "rollout",     "gradient",    "message",
+    "merge",       "updated",     "metrics",    "saved",       "picture",     "file-made",
+    "file-filled", "file-synced", "file-named", "folder-made", "folder-done", "folder-named"};
 
 struct Wanted {
   int rank = -1;
@@ -36,11 +39,8 @@ std::string take_part(std::string& text) {
   return part;
 }
 
-Wanted read_wanted() {
-  const char* given = std::getenv("LECO_FAULT");
+Wanted wanted_of(std::string text) {
   Wanted wanted;
-  if (given == nullptr) return wanted;
-  std::string text = given;
   wanted.rank = std::stoi(take_part(text));
   wanted.step = std::stoll(take_part(text));
   wanted.point = take_part(text);
@@ -51,7 +51,15 @@ Wanted read_wanted() {
   }
   bool known = false;
   for (const std::string_view name : kNames) known |= name == wanted.point;
-  if (!known) throw_usage(std::string("LECO_FAULT=") + given + ": no such point");
+  if (!known) throw_usage("LECO_FAULT: there is no point '" + wanted.point + "'");
+  return wanted;
+}
+
+std::vector<Wanted> read_wanted() {
+  const char* given = std::getenv("LECO_FAULT");
+  std::istringstream all(given == nullptr ? "" : given);
+  std::vector<Wanted> wanted;
+  for (std::string one; std::getline(all, one, ',');) wanted.push_back(wanted_of(one));
   return wanted;
 }
 
@@ -60,10 +68,9 @@ Fault break_here(const std::string& kind) {
   if (kind == "enospc") return Fault::kNoSpace;
   if (kind == "kill") raise(SIGKILL);
   if (kind == "exit") std::_Exit(7);
-  if (kind == "sigterm") {
-    raise(SIGTERM);
-    return Fault::kNone;
-  }
+  for (const auto& [name, signal] : {std::pair("sigterm", SIGTERM), {"sigint", SIGINT}, {"sigusr1", SIGUSR1}})
+    if (kind == name) return raise(signal), Fault::kNone;
+  if (kind == "pause") return sleep(2), Fault::kNone;
   if (kind != "hang") throw_usage("LECO_FAULT: '" + kind + "' is no kind of fault");
   for (;;) pause();
 }
@@ -71,16 +78,19 @@ Fault break_here(const std::string& kind) {
 }  // namespace
 
 Fault fault_point(FaultPoint point, int64_t step) {
-  static const Wanted wanted = read_wanted();
+  static const std::vector<Wanted> all_wanted = read_wanted();
   static int64_t now = 0;
   static std::map<FaultPoint, int64_t> times;
   if (step > 0 && step != now) {
     now = step;
     times.clear();
   }
-  if (wanted.rank != job_rank() || wanted.step != now || kNames[static_cast<size_t>(point)] != wanted.point)
-    return Fault::kNone;
-  return ++times[point] == wanted.time ? break_here(wanted.kind) : Fault::kNone;
+  const int64_t time = ++times[point];
+  for (const Wanted& wanted : all_wanted)
+    if (wanted.rank == job_rank() && wanted.step == now && wanted.time == time &&
+        kNames[static_cast<size_t>(point)] == wanted.point)
+      return break_here(wanted.kind);
+  return Fault::kNone;
 }
 
 }  // namespace leco

@@ -6,11 +6,14 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import sys
+
+from safetensors import safe_open
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import leco_runs  # noqa: E402
-from leco_runs import LecoTest, Run, main  # noqa: E402
+from leco_runs import TOY, LecoTest, Run, main  # noqa: E402
 
 PLAIN, CLOCK = sys.argv[3:5]
 STOPPED = 85
@@ -95,6 +98,13 @@ class FaultsTest(LecoTest):
         self.assertIn(f"stopped in step {KEPT + 1}: on rank 1, the gradient of item", run.errors()[0])
         self.check_goes_on("out", expected)
 
+    def test_a_rank_whose_lora_differs_is_named_before_anything_of_it_is_saved(self):
+        self.FLAGS = {**self.FLAGS, "check_every": 1}
+        run = self.run_with("out", f"1:{KEPT + 1}:updated:nan", ranks=3)
+        self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+        self.assertIn(f"stopped after step {KEPT + 1}: the LoRA of rank 1 is not that of the other ranks", run.errors()[0])
+        self.check_goes_on("out", self.undisturbed())
+
     def test_a_full_disk_in_a_save_keeps_the_state_before(self):
         self.FLAGS = {**self.FLAGS, "save_every_n_steps": 1}
         expected = self.undisturbed()
@@ -105,13 +115,68 @@ class FaultsTest(LecoTest):
                 self.assertIn("No space left on device", run.errors()[0])
                 self.assertIn("goes on from step 1", self.check_goes_on(f"out{number}", expected).err)
 
-    def test_a_signal_at_any_point_stops_with_a_state(self):
+    def check_stops(self, output, fault, step, **flags):
+        run = self.run_with(output, fault, ranks=2, **flags)
+        self.assertEqual((run.status, run.errors()), (STOPPED, []), run.err)
+        self.assertEqual(run.err.count("stopped by "), 1, run.err)
+        self.assertTrue((self.folder / output / f"x-step{step:08}-state" / "DONE").exists(), run.err)
+
+    def test_a_signal_anywhere_in_a_step_or_a_save_stops_with_a_state_also_twice(self):
+        """One that comes while a step's files are written is heeded in the next step."""
         expected = self.undisturbed()
-        for point in ("merge", "folder-done"):
-            with self.subTest(point):
-                run = self.run_with(point, f"0:{KEPT}:{point}:sigterm", ranks=2)
-                self.assertEqual(run.status, STOPPED, run.err)
-                self.check_goes_on(point, expected)
+        for fault, step in (("0:2:merge:sigterm", 3), ("0:2:file-filled.1:sigusr1", 3), ("0:2:file-synced.3:sigterm", 3),
+                            ("1:2:rollout:sigterm,0:2:file-filled.1:sigusr1,0:2:folder-done:sigterm,1:2:merge:sigusr1", 2)):
+            with self.subTest(fault):
+                output = fault.translate(str.maketrans(":,.", "___"))
+                self.check_stops(output, fault, step)
+                self.check_goes_on(output, expected)
+
+    def test_a_signal_in_the_last_save_does_not_undo_what_is_done(self):
+        run = self.run_with("out", f"1:{STEPS}:merge:sigterm,0:{STEPS}:file-filled.1:sigterm,0:{STEPS}:folder-done:sigterm", ranks=2)
+        self.assertEqual(run.status, 0, run.err)
+        self.assertEqual(self.outcome("out"), self.undisturbed())
+
+    def test_a_second_interrupt_in_a_save_ends_at_once_and_leaves_what_can_go_on(self):
+        for first, second in (("file-filled.1", "file-synced.1"), ("file-made.2", "file-synced.4")):
+            with self.subTest(first):
+                run = self.run_with(first, f"0:{KEPT}:{first}:sigint,0:{KEPT}:{second}:sigint")
+                self.assertEqual(run.status, -signal.SIGINT, run.err)
+                self.check_goes_on(first, self.undisturbed())
+
+    def test_a_signal_while_loading_stops_before_the_first_step_also_when_it_goes_on(self):
+        expected = self.undisturbed()
+        text, unet = (len(safe_open(next((TOY / part).glob("*.safetensors")), "pt").keys()) for part in ("text_encoder", "unet"))
+        # The U-Net's are first only looked at, then those of the text encoder are read, of the U-Net, and of the state.
+        in_text, in_unet, in_state = unet + 5, unet + text + 5, unet + text + unet + 5
+        for fault, resume in ((f"1:0:weight.{in_text}:sigterm", None),
+                              (f"0:0:weight.{in_unet}:sigusr1,1:0:weight.{in_unet}:sigterm", "auto"),
+                              (f"0:0:weight.{in_state}:sigint", "auto")):
+            with self.subTest(fault):
+                self.check_stops("out", fault, step=0, resume=resume)
+                self.assertEqual(self.metrics("out"), [])
+        self.check_stops("out", f"1:{KEPT}:merge:sigterm", step=KEPT + 1, resume="auto")
+        self.check_stops("out", f"1:0:weight.{in_state}:sigterm", step=KEPT + 1, resume="auto")
+        self.check_goes_on("out", expected)
+
+    def test_a_signal_before_anything_is_done_ends_the_program_as_any_other(self):
+        for kind, number in (("sigterm", signal.SIGTERM), ("sigusr1", signal.SIGUSR1)):
+            self.assertEqual(self.run_with("out", f"0:0:start:{kind}").status, -number)
+        self.assertFalse((self.folder / "out").exists())
+
+    def test_a_signal_in_a_preview_lets_it_be_finished_and_stops_with_a_state(self):
+        lines = "circle --w 64 --h 64 --s 2\nsquare --w 64 --h 64 --s 2\n"
+        flags = {"sample_every_n_steps": KEPT, "sample_prompts": self.write("draw.txt", lines)}
+        self.FLAGS = {**self.FLAGS, **flags}
+        expected, pictures = self.undisturbed(), contents(self.folder / "whole" / "sample")
+        for fault in (f"0:{KEPT}:picture:sigterm,0:{KEPT}:file-filled.6:sigterm", f"1:{KEPT}:picture:sigusr1"):
+            with self.subTest(fault):
+                output = fault.split(":")[0]
+                self.check_stops(output, fault, KEPT + 1)
+                self.check_goes_on(output, expected)
+                drawn = contents(self.folder / output / "sample")
+                for name in pictures:
+                    if name.endswith(".png"):
+                        self.assertEqual(drawn[name], pictures[name], name)
 
     def test_a_rank_that_hangs_is_named_with_what_it_does(self):
         expected = self.undisturbed()
@@ -122,9 +187,18 @@ class FaultsTest(LecoTest):
                 run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=8)
                 self.assertEqual(run.status, 1, run.err)
                 self.assertLess(run.seconds, 60)
+                self.assertRegex(run.err, f"warning: rank {rank} on .*: {words[1]} of step {step} has taken .* would be usual; "
+                                          "the job ends when it is not done after 6 s")
                 told = [line for line in run.errors() if all(word in line for word in (*words, f"of step {step}"))]
                 self.assertTrue(told, run.err)
                 self.check_goes_on(output, expected, ranks=2)
+
+    def test_a_file_system_that_stalls_is_told_and_the_run_goes_on(self):
+        run = self.run_with("out", f"0:{KEPT}:file-filled.1:pause", ranks=2, seconds=20)
+        self.assertEqual(run.status, 0, run.err)
+        work = f"warning: rank 0 on .*: saving of step {KEPT}"
+        self.assertRegex(run.err, f"(?s){work} has taken .* would be usual.*{work} is done after ")
+        self.assertEqual(self.outcome("out"), self.undisturbed())
 
     def test_a_clock_that_jumps_back_changes_nothing(self):
         expected = self.undisturbed()

@@ -1,4 +1,5 @@
 // NCCL against the MPI back-end, bit for bit. Skips, and says why, where the ranks have no GPU of their own.
+#include <c10/core/CachingDeviceAllocator.h>
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -33,6 +34,10 @@ std::string reason_to_skip(bool shared) {
 
 torch::Device gpu() {
   return choose_device("cuda", test_world().local_rank());
+}
+
+int64_t free_memory(torch::Device device) {
+  return static_cast<int64_t>(c10::getDeviceAllocator(torch::kCUDA)->getMemoryInfo(device.index()).first);
 }
 
 // The same on every run, different on every rank.
@@ -101,6 +106,23 @@ TEST_F(NcclMergeTest, TakesEmptyTensorsAndGathersInRankOrder) {
   for (int rank = 0; rank < nccl_->size(); ++rank) EXPECT_EQ(ranks[rank], rank);
 }
 
+// A sweep goes on after a run that failed, so its group's memory must come back.
+TEST_F(NcclMergeTest, AnExceptionGivesTheMemoryOfItsGroupBack) {
+  const auto fail = [&] {
+    const auto group = make_nccl_communicator(test_world().host().split(0), gpu());
+    auto tensor = values(torch::kInt64).to(gpu());
+    group->all_reduce(tensor, Reduce::kSum);
+    throw Error("the run fails");
+  };
+  EXPECT_THROW(fail(), Error);  // what NCCL keeps for all groups is there from now on
+  const int64_t before = free_memory(gpu());
+  for (int run = 0; run < 20; ++run) EXPECT_THROW(fail(), Error);
+  EXPECT_GT(free_memory(gpu()), before - (int64_t{32} << 20));
+  auto tensor = torch::ones({4}, torch::dtype(torch::kInt64).device(gpu()));
+  nccl_->all_reduce(tensor, Reduce::kSum);
+  EXPECT_EQ(tensor[0].item<int64_t>(), nccl_->size());
+}
+
 TEST(MpiOnGpuTensors, EqualsMpiOnHostTensors) {
   if (const auto reason = reason_to_skip(true); !reason.empty()) GTEST_SKIP() << reason;
   const auto group = test_world().communicator_for(gpu());  // MPI where ranks share a GPU
@@ -136,13 +158,17 @@ class GradientMergeOnDevice : public ::testing::TestWithParam<const char*> {
 
   torch::Tensor merged(Communicator& group) const {
     constexpr int64_t kUnits = 5;
-    GradientMerge merge;
+    auto buffer = torch::empty({kLength}, torch::dtype(torch::kFloat32).device(device_));
+    GradientMerge merge(buffer);
     double greatest = 0;
-    for (int64_t unit = group.rank(); unit < kUnits; unit += group.size())
-      greatest = std::max(greatest, merge.hold(gradient(unit)));
+    for (int64_t unit = group.rank(); unit < kUnits; unit += group.size()) {
+      merge.next_pack();
+      buffer += gradient(unit);
+      greatest = std::max(greatest, merge.greatest());
+    }
     const auto of_ranks = group.all_gather(greatest);
-    const auto like = torch::empty({kLength}, torch::dtype(torch::kFloat32).device(device_));
-    return merge.merge(group, like, *std::max_element(of_ranks.begin(), of_ranks.end()), kUnits, kUnits);
+    merge.merge(group, *std::max_element(of_ranks.begin(), of_ranks.end()), kUnits, kUnits);
+    return buffer;
   }
 
   torch::Device device_ = torch::kCPU;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 
 #include "comm/local_communicator.h"
 #include "core/error.h"
@@ -26,14 +27,18 @@ namespace {
 using leco::testing::test_world;
 using torch::Tensor;
 
-constexpr int64_t kLength = 4099;
+constexpr int64_t kLength = 266243;  // three pieces of the merge, the last one odd
 constexpr int64_t kUnits = 11;
 
 Tensor normals(int64_t unit) {
-  Tensor values = torch::empty({kLength}, torch::kFloat32);
-  Draws(5, {.purpose = Purpose::kInitialLatents, .item = unit})
-      .fill_normal({values.data_ptr<float>(), static_cast<size_t>(kLength)});
-  return values;
+  static std::map<int64_t, Tensor> drawn;
+  const auto [place, is_new] = drawn.try_emplace(unit);
+  if (is_new) {
+    place->second = torch::empty({kLength}, torch::kFloat32);
+    Draws(5, {.purpose = Purpose::kInitialLatents, .item = unit})
+        .fill_normal({place->second.data_ptr<float>(), static_cast<size_t>(kLength)});
+  }
+  return place->second;
 }
 
 // The gradients of a step's units, the same on every rank.
@@ -83,19 +88,20 @@ const std::vector<Owner> kSpreads = {
 
 // This rank holds what `owner` gives it; the last unit first where `backwards`.
 Tensor merged(Communicator& comm, const Case& data, Owner owner, bool backwards = false) {
-  GradientMerge merge;
+  Tensor gradient = torch::full({kLength}, 1e9f);
+  GradientMerge merge(gradient);
   StepMessage message(1);
   message.losses[0] = 0;
   for (int64_t i = 0; i < kUnits; ++i) {
     const int64_t unit = backwards ? kUnits - 1 - i : i;
     if (owner(unit, comm.size()) != comm.rank()) continue;
-    Tensor gradient = data.gradient(unit);
-    message.greatest_gradient = std::max(message.greatest_gradient, merge.hold(gradient));
-    gradient.fill_(1e9);  // what is held is a copy
+    merge.next_pack();
+    gradient += data.gradient(unit);
+    message.greatest_gradient = std::max(message.greatest_gradient, merge.greatest());
   }
   message.share(comm, torch::kCPU);
-  return merge.merge(comm, torch::empty({kLength}, torch::kFloat32), message.greatest_gradient, kUnits,
-                     kUnits);
+  merge.merge(comm, message.greatest_gradient, kUnits, kUnits);
+  return gradient;
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
@@ -149,12 +155,16 @@ TEST(FixedPoint, NeverOverflowsAndWastesLessThanTwoBits) {
   }
 }
 
+TEST(GradientMerge, SendsSeveralPieces) {
+  EXPECT_GT(kLength, 2 * merge_piece(torch::kCPU, test_world().size()));
+}
+
 TEST(GradientMerge, ShowsWhatIsNotFinite) {
   for (const float odd :
        {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
     Tensor gradient = torch::ones({5});
     gradient[3] = odd;
-    EXPECT_FALSE(std::isfinite(GradientMerge().hold(gradient)));
+    EXPECT_FALSE(std::isfinite(GradientMerge(gradient).greatest()));
   }
 }
 

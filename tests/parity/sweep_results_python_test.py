@@ -20,10 +20,32 @@ from browser import Browser  # noqa: E402
 
 TOOL = sys.argv[1]
 NAMES = "[...document.querySelectorAll('#runs tbody tr:not([hidden]) th')].map(cell => cell.textContent)"
-SHOWN = "[...document.querySelectorAll('#pictures figure')].filter(f => !f.hidden).map(f => f.textContent)"
+SHOWN = "[...document.querySelectorAll('#pictures figure:not([hidden]) figcaption a')].map(a => a.textContent)"
 COLUMN = """(title => { const at = [...document.querySelectorAll('#runs thead th')].findIndex(
   header => header.textContent === title); return [...document.querySelectorAll('#runs tbody tr')].map(
   row => row.cells[at].textContent); })"""
+
+# [[contrast, text] …] of all that is written, the same of the curves, and the page's own luminance. A ground that shines
+# through is laid over what lies behind.
+CONTRASTS = """(() => {
+  const parts = colour => { const found = colour.match(/[\\d.]+/g).map(Number); return found.length < 4 ? [...found, 1] : found; };
+  const over = (front, back) => [0, 1, 2].map(i => front[3] * front[i] + (1 - front[3]) * back[i]);
+  const luminance = rgb => rgb.map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = element => element ? over(parts(getComputedStyle(element).backgroundColor), ground(element.parentElement))
+    : [255, 255, 255];
+  const contrast = (element, colour) => { const back = ground(element), values = [luminance(over(parts(colour), back)),
+    luminance(back)]; return (Math.max(...values) + 0.05) / (Math.min(...values) + 0.05); };
+  const texts = [], curves = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const style = getComputedStyle(element);
+    if (element.matches("svg .line")) curves.push([contrast(element, style.stroke), element.outerHTML.slice(0, 60)]);
+    const own = [...element.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()).join("");
+    if (!own || element.matches("script, style, title") || style.display === "none") continue;
+    texts.push([contrast(element, element.matches("svg *") ? style.fill : style.color), own.slice(0, 40)]);
+  }
+  return [texts, curves, luminance(ground(document.body))];
+})()"""
 
 
 class SweepResultsTest(unittest.TestCase):
@@ -32,7 +54,7 @@ class SweepResultsTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.base = pathlib.Path(folder.name)
-        for count in (0, 20, 500):
+        for count in (0, 3, 20, 500):
             (cls.base / str(count)).mkdir()
             subprocess.run([TOOL, cls.base / str(count), str(count)], check=True, stdout=subprocess.DEVNULL)
 
@@ -65,7 +87,9 @@ class SweepResultsTest(unittest.TestCase):
             tree = html5lib.HTMLParser(strict=True).parse(text)
             links = [element.get(name) for element in tree.iter() for name in ("href", "src") if element.get(name)]
             for link in links:
-                self.assertRegex(link, r"^(\./|#run-|data:)")
+                self.assertRegex(link, r"^(\./|#|data:)")
+                if link.startswith("#"):
+                    self.assertEqual(text.count(f' id="{link[1:]}"'), 1, link)
             self.assertEqual(text.count("<script>"), 1)
             if count:
                 picture = next(link for link in links if link.startswith("./") and link.endswith("report.html"))
@@ -89,6 +113,8 @@ class SweepResultsTest(unittest.TestCase):
             self.assertEqual(len(numbers), 18)
             self.assertEqual(numbers, sorted(numbers))
             self.assertEqual(browser.value(SHOWN), browser.value(NAMES)[:18])
+            self.assertEqual(browser.value("document.querySelector('#pictures figcaption span').textContent"),
+                             f"final loss {losses[0]}")
         self.assertEqual(browser.value("document.querySelectorAll('[aria-sort]').length"), 1)
         browser.value("document.querySelectorAll('#runs thead button')[3].click()")
         rates = browser.value(f"{COLUMN}('learning_rate')")
@@ -99,6 +125,22 @@ class SweepResultsTest(unittest.TestCase):
         self.assertEqual(browser.value("document.querySelector('output').value"), "4 of 20")
         self.assertEqual(sorted(browser.value(SHOWN)), sorted(n for n in browser.value(NAMES) if n in browser.value(SHOWN)))
         self.assertEqual(browser.complaints, [])
+
+    def test_text_and_curves_stand_out_in_light_and_in_dark(self):
+        browser = self.browser()
+        grounds = []
+        for scheme in ("light", "dark"):
+            browser.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            for count in (3, 20):
+                browser.open(self.page(count), 1280)
+                texts, curves, ground = browser.value(CONTRASTS)
+                self.assertGreater(len(texts), 50)
+                self.assertGreater(len(curves), 0)
+                self.assertEqual([], [text for text in texts if text[0] < 4.5], "WCAG 2.2, 1.4.3")
+                self.assertEqual([], [curve for curve in curves if curve[0] < 3], "WCAG 2.2, 1.4.11")
+                grounds.append(ground)
+        self.assertGreater(min(grounds[:2]), 0.8)
+        self.assertLess(max(grounds[2:]), 0.05)
 
     def test_it_fits_a_phone_and_a_desk_and_asks_no_network(self):
         browser = self.browser()

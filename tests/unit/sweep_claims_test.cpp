@@ -45,7 +45,7 @@ class SweepClaims : public ::testing::Test {
   }
   void finish(size_t run) const {
     write(run, "x.safetensors", "weights");
-    write_done(folder(run), {.run = "x"}, {"x.safetensors"});
+    write_done(folder(run), with_files({.run = "x"}, folder(run), {"x.safetensors"}));
   }
   // Of a host that is gone; `age` seconds ago it was touched.
   void write_foreign_claim(size_t run, int age) const {
@@ -69,25 +69,32 @@ TEST_F(SweepClaims, ADoneMarkerReadsBackAndTellsDamage) {
   write(0, "x.metrics.jsonl", "{}");
   write_failed(folder(0), {.error = "once", .attempts = 2, .seconds = 1});
   EXPECT_EQ(read_failed(folder(0))->error, "once");
-  write_done(folder(0),
-             {.run = "x", .settings = {{"seed", "1"}}, .seconds = 2.5, .final_loss = 0.25, .cost = 7},
-             {"x.safetensors", "x.metrics.jsonl"});
+  const DoneMarker marker =
+      with_files({.run = "x", .settings = {{"seed", "1"}}, .seconds = 2.5, .final_loss = 0.25, .cost = 7},
+                 folder(0), {"x.safetensors", "x.metrics.jsonl"});
+  write_trained(folder(0), marker);
+  EXPECT_EQ(read_trained(folder(0))->final_loss, 0.25);
+  EXPECT_EQ(damage_of(trained_path(folder(0)), marker), "");
+  EXPECT_TRUE(read_failed(folder(0)));
+  EXPECT_FALSE(read_done(folder(0)));
+  write_done(folder(0), marker);
   EXPECT_FALSE(read_failed(folder(0)));
+  EXPECT_FALSE(read_trained(folder(0)));
   const auto done = read_done(folder(0));
   ASSERT_TRUE(done);
   EXPECT_EQ(done->settings, (NamedTexts{{"seed", "1"}}));
   EXPECT_EQ(done->files[1].name, "x.metrics.jsonl");
   EXPECT_EQ(done->final_loss, 0.25);
-  EXPECT_EQ(damage_of(folder(0), *done), "");
+  EXPECT_EQ(damage_of(done_path(folder(0)), *done), "");
 
   write(0, "x.safetensors", "wEights");
   const timespec later[2] = {{time(nullptr) + 5, 0}, {time(nullptr) + 5, 0}};
   utimensat(AT_FDCWD, (folder(0) + "/x.safetensors").c_str(), later, 0);
-  EXPECT_EQ(damage_of(folder(0), *done), "x.safetensors was changed");
+  EXPECT_EQ(damage_of(done_path(folder(0)), *done), "x.safetensors was changed");
   write(0, "x.safetensors", "weight");
-  EXPECT_EQ(damage_of(folder(0), *done), "x.safetensors has 6 bytes instead of 7");
+  EXPECT_EQ(damage_of(done_path(folder(0)), *done), "x.safetensors has 6 bytes instead of 7");
   fs::remove(folder(0) + "/x.safetensors");
-  EXPECT_EQ(damage_of(folder(0), *done), "x.safetensors is missing");
+  EXPECT_EQ(damage_of(done_path(folder(0)), *done), "x.safetensors is missing");
   write(0, "sweep.done.json", "{\"format\": 1}");
   EXPECT_FALSE(read_done(folder(0)));
 }
@@ -114,12 +121,30 @@ TEST_F(SweepClaims, ARunIsClaimedOnceAndNotAgainWhenFinished) {
   EXPECT_FALSE(board.claim(1));
 }
 
+TEST_F(SweepClaims, ARunThatCannotBeClaimedIsToldOfOnceAndTheOthersAreTaken) {
+  FolderBoard board = this->board(3);
+  std::ofstream(folder(1)) << "a file where its folder is to be";
+  RunQueue queue(board, in_order(3), {1});
+  std::vector<RunQueue::Taken> kept;
+  while (auto taken = queue.next()) kept.push_back(std::move(*taken));
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(kept[0].run, 0u);
+  EXPECT_EQ(kept[1].run, 2u);
+  size_t left = 0;
+  EXPECT_FALSE(queue.next_left_over(left));
+  EXPECT_EQ(left, 0u);
+  ASSERT_EQ(queue.refused().size(), 1u);
+  EXPECT_EQ(queue.refused()[0].run, 1u);
+  EXPECT_NE(queue.refused()[0].error.find("run1"), std::string::npos) << queue.refused()[0].error;
+}
+
 TEST_F(SweepClaims, MarkersFromBeforeTheStartDoNotCount) {
   finish(0);
   FolderBoard again(folders(1), {{.done = time_of_file(done_path(folder(0)))}});
   EXPECT_EQ(again.look(0), RunState::kFree);
   ASSERT_TRUE(again.claim(0));
   EXPECT_FALSE(fs::exists(done_path(folder(0))));
+  EXPECT_EQ(read_trained(folder(0))->run, "x");  // what was made of it then is known
 }
 
 TEST_F(SweepClaims, ADeadHostsClaimIsTakenOverOnceItIsStale) {

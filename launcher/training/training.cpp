@@ -1,4 +1,4 @@
-#include "launcher/training.h"
+#include "launcher/training/training.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@
 #include "launcher/stop_signal.h"
 #include "launcher/training/precision.h"
 #include "launcher/training/run_record.h"
-#include "launcher/training_job.h"
+#include "launcher/training/training_job.h"
 #include "lora/lora_file.h"
 #include "report/settings_table.h"
 #include "train/trainer.h"

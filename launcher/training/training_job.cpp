@@ -1,4 +1,4 @@
-#include "launcher/training_job.h"
+#include "launcher/training/training_job.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
