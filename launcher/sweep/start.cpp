@@ -11,8 +11,8 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "launcher/evaluation.h"
-#include "launcher/open_model.h"
+#include "launcher/evaluate/evaluation.h"
+#include "launcher/model/open_model.h"
 #include "pipeline/base_model.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_marker.h"

@@ -14,7 +14,7 @@ struct PromptDirection {
   // +1: at strength 1 the LoRA is trained to move from `negative` to `positive`; −1: the other way round, as
   // a pair that erases, or one that is trained at a multiplier below 0.
   double sign = 1.0;
-  Resolution resolution;  // the first, where there are several; with dynamic_resolution the upper end
+  Resolution resolution = {};  // the first, where there are several; with dynamic_resolution the upper end
   bool operator==(const PromptDirection&) const = default;
 };
 

@@ -189,10 +189,10 @@ class Expansion {
                          "begin with a dot",
                          name, kLongestName));
       if (!seen.emplace(name, i).second)
-        fail(line,
-             fmt::format("two runs would be named '{}'; {}", name,
-                         included != line_of_included_.end() ? "the grid has what this entry of include adds"
-                                                             : "give one of the prompt files or sliders another name"));
+        fail(line, fmt::format("two runs would be named '{}'; {}", name,
+                               included != line_of_included_.end()
+                                   ? "the grid has what this entry of include adds"
+                                   : "give one of the prompt files or sliders another name"));
     }
   }
 

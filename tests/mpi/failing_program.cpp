@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "comm/job.h"
 #include "comm/watchdog.h"
 #include "comm/world.h"
 #include "core/error.h"
@@ -32,6 +33,10 @@ void fail(leco::World& world, const std::string& way) {
   if (way == "exit") std::_Exit(5);
   if (way == "hang") compute(1000);
   if (way == "slow") compute(3);
+  if (way == "stuck") {  // cannot end the job, since MPI's own abort hangs
+    leco::join_job(world.rank(), world.size(), [](int) { compute(1000); });
+    world.host().abort("the loss is not finite at step 3", 1);
+  }
   if (way == "deaf") {  // hangs and cannot even be asked to end
     std::signal(SIGTERM, SIG_IGN);
     compute(1000);

@@ -3,6 +3,7 @@
 usage: failure_test.py MPIEXEC FAILING_PROGRAM
 """
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,9 @@ class FailureTest(unittest.TestCase):
         for way in ("hang", "deaf"):
             self.check(Job(way, LECO_TIMEOUT_SECONDS="2"), 1, "rank 0 of 2 ends the job: all_reduce (sum of 1000 Long) "
                        "over 2 ranks, in merge of step 3 has not returned for 2 s")
+
+    def test_where_mpis_own_abort_hangs_the_rank_leaves_by_itself(self):
+        self.check(Job("stuck"), 128 + signal.SIGALRM, "rank 1 of 2 ends the job: the loss is not finite", "signal 14", within=30)
 
     def test_a_slow_rank_within_the_limit_is_waited_for(self):
         self.check(Job("slow", LECO_TIMEOUT_SECONDS="20"), 0, "all is well")

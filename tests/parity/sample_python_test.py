@@ -137,6 +137,7 @@ class SampleTest(unittest.TestCase):
         self.compare("guidance 1", ours[0, 0], self.theirs(0, "ddim", [1.0, 0.0], guidance=1.0))
 
     def test_files_that_diffusers_and_peft_wrote(self):
+        torch.manual_seed(7)
         layers = ["to_q", "to_v", "to_out.0", "proj_in", "ff.net.2"]
         unet = self.pipeline.unet
         unet.add_adapter(LoraConfig(r=3, lora_alpha=5, target_modules=layers, init_lora_weights=False,
@@ -161,13 +162,10 @@ class SampleTest(unittest.TestCase):
         self.assertGreater(relative(expected, self.theirs(0, "ddim", [0.0], adapters="c")), 0.02)
 
         bare = self.folder / "bare.safetensors"  # as Diffusers wrote it before it kept the alphas: they are the ranks
-        save_file({f"unet.{name}": tensor.contiguous() for name, tensor in tensors.items()}, bare)
+        save_file({f"unet.{name}": tensor.contiguous() for name, tensor in tensors.items() if "ff.net" not in name}, bare)
         self.pipeline.load_lora_weights(str(self.folder), weight_name=bare.name, adapter_name="d")
-        found = self.ours(f"--network_weights={bare}", "--scales=1")[0, 0]
-        ranks = {module["rank"]: module["alpha"] for module in
-                 json.loads("\n".join(run(LECO, "inspect", str(bare), "--json")))["modules"]}
-        self.assertEqual(ranks, {3: 3, 2: 2})
-        self.assertGreater(relative(found, expected), 0.01)
+        self.compare("bare", self.ours(f"--network_weights={bare}", "--scales=1")[0, 0],
+                     self.theirs(0, "ddim", [1.0], adapters="d"))
 
         for text, words in (('{"lora_alpha": "much"}', "a number is expected"), ('{"use_dora": true}', "DoRA"),
                             ('{"alpha_pattern": {"to_[qk]": 1}}', "regular expression"), (None, "none beside it")):

@@ -102,7 +102,7 @@ TEST(SweepTable, RefusalsNameLineAndKey) {
   expect(kHead + "grid: {rank: [4]}\ninclude:\n  - rank: 4\n",
          "s.yaml, line 5: two runs would be named 'a,rank=4'; the grid has what this entry of include adds");
   expect("output_dir: out\nprompts:\n  - a.toml\n  - a.yaml\n",
-         "s.yaml, line 4: two runs would be named 'a'; give one of the prompt files another name");
+         "s.yaml, line 4: two runs would be named 'a'; give one of the prompt files or sliders another name");
   expect(kHead + "sample: {count: 3, seed: 1}\n",
          "s.yaml, line 1: sample: count is 3, and the grid has 2 runs");
   expect(kHead + "sample: {count: 3}\n", "s.yaml, line 3: sample: 'seed' is missing");
