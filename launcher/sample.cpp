@@ -12,6 +12,7 @@
 #include "io/atomic_file.h"
 #include "io/safetensors.h"
 #include "launcher/model/open_model.h"
+#include "launcher/model/shared_texts.h"
 #include "launcher/process.h"
 #include "launcher/resolve.h"
 #include "launcher/sample_rows.h"
@@ -130,9 +131,10 @@ void write_grid(const SampleJob& job, size_t index, std::vector<std::vector<Pict
 
 void draw(const SampleJob& job, World& world, FileSource& files) {
   const std::vector<DrawingRow> drawings = job.drawings();
+  const std::vector<std::string> prompts = prompts_of(drawings);
+  const TextSettings text = text_settings(job.settings.model, job.model->family());
   const PromptEmbeddings embeddings =
-      encode_prompts(job.model->open_text_encoders(), text_settings(job.settings.model, job.model->family()),
-                     prompts_of(drawings), job.device);
+      encode_on_reader(world.host(), *job.model, {job.settings.model, text, prompts, job.device});
   const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
   LoraStack stack(*unet);
   add_loras(stack, job.settings, files);

@@ -140,7 +140,7 @@ Seen look(const EvaluateJob& job, World& world, FileSource& files) {
   prompts.insert(prompts.end(), drawn.begin(), drawn.end());
   const BaseModel& base = job.model.base();
   const PromptEmbeddings embeddings =
-      job.model.encode(text_settings(job.settings.model, base.family()), prompts, job.device);
+      job.model.encode(world.host(), text_settings(job.settings.model, base.family()), prompts, job.device);
   const std::shared_ptr<UNet> unet = job.model.unet({.device = job.device});
   LoraStack lora(*unet);
   lora.add(open_lora(files, job.settings.model.network_weights));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "launcher/model/shared_texts.h"
+
 namespace leco {
 namespace {
 
@@ -67,8 +69,8 @@ const BaseModel& KeptParts::base() {
   return *base_;
 }
 
-PromptEmbeddings KeptParts::encode(const TextSettings& text, const std::vector<std::string>& prompts,
-                                   torch::Device device) {
+PromptEmbeddings KeptParts::encode(Communicator& host, const TextSettings& text,
+                                   const std::vector<std::string>& prompts, torch::Device device) {
   if (encoded_ && (!same(encoded_->text, text) || encoded_->device != device)) encoded_.reset();
   if (!encoded_) encoded_.emplace(Encoded{text, device, {}});
   std::map<std::string, PromptEmbedding>& known = encoded_->prompts;
@@ -82,7 +84,7 @@ PromptEmbeddings KeptParts::encode(const TextSettings& text, const std::vector<s
     }
     for (const std::string& prompt : ahead_)
       if (!known.contains(prompt) && known.size() + missing.size() < kMostPrompts) missing.push_back(prompt);
-    const PromptEmbeddings fresh = encode_prompts(base().open_text_encoders(), text, missing, device);
+    const PromptEmbeddings fresh = encode_on_reader(host, base(), {settings_, text, missing, device});
     for (const std::string& prompt : missing) known.emplace(prompt, fresh.at(prompt));
   }
   std::map<std::string, PromptEmbedding> wanted;

@@ -21,8 +21,8 @@ class KeptParts final : public ModelParts {
   std::string contents() const;
 
   const BaseModel& base() override;
-  PromptEmbeddings encode(const TextSettings& text, const std::vector<std::string>& prompts,
-                          torch::Device device) override;
+  PromptEmbeddings encode(Communicator& host, const TextSettings& text,
+                          const std::vector<std::string>& prompts, torch::Device device) override;
   std::shared_ptr<UNet> unet(Placement placement) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
   std::shared_future<FileDigests> digests(bool reads) override;

@@ -1,5 +1,7 @@
 #include "launcher/model/model_parts.h"
 
+#include "launcher/model/shared_texts.h"
+
 namespace leco {
 
 const BaseModel& LoadedParts::base() {
@@ -7,9 +9,9 @@ const BaseModel& LoadedParts::base() {
   return *base_;
 }
 
-PromptEmbeddings LoadedParts::encode(const TextSettings& text, const std::vector<std::string>& prompts,
-                                     torch::Device device) {
-  return encode_prompts(base().open_text_encoders(), text, prompts, device);
+PromptEmbeddings LoadedParts::encode(Communicator& host, const TextSettings& text,
+                                     const std::vector<std::string>& prompts, torch::Device device) {
+  return encode_on_reader(host, base(), {settings_, text, prompts, device});
 }
 
 std::shared_ptr<UNet> LoadedParts::unet(Placement placement) {

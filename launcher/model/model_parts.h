@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "launcher/model/file_digests.h"
 #include "launcher/model/open_model.h"
 #include "model/vae.h"
@@ -17,8 +18,8 @@ class ModelParts {
  public:
   virtual ~ModelParts() = default;
   virtual const BaseModel& base() = 0;
-  virtual PromptEmbeddings encode(const TextSettings& text, const std::vector<std::string>& prompts,
-                                  torch::Device device) = 0;
+  virtual PromptEmbeddings encode(Communicator& host, const TextSettings& text,
+                                  const std::vector<std::string>& prompts, torch::Device device) = 0;
   virtual std::shared_ptr<UNet> unet(
       Placement placement) = 0;  // without adapters; as one that is freshly loaded
   virtual std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) = 0;
@@ -32,8 +33,8 @@ class LoadedParts final : public ModelParts {
   // What `settings` say of the model. `files` must outlive this.
   LoadedParts(const TrainSettings& settings, FileSource& files) : settings_(settings), files_(files) {}
   const BaseModel& base() override;
-  PromptEmbeddings encode(const TextSettings& text, const std::vector<std::string>& prompts,
-                          torch::Device device) override;
+  PromptEmbeddings encode(Communicator& host, const TextSettings& text,
+                          const std::vector<std::string>& prompts, torch::Device device) override;
   std::shared_ptr<UNet> unet(Placement placement) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
   std::shared_future<FileDigests> digests(bool reads) override;

@@ -102,10 +102,11 @@ std::string kind_of_ranks(const TrainSettings& settings, torch::Device device, W
   return kinds_text(kinds);
 }
 
-void encode(TrainingJob& job, ModelParts& parts) {
+void encode(TrainingJob& job, World& world, ModelParts& parts) {
   std::vector<std::string> prompts = prompts_of(job.pairs);
   for (std::string& prompt : prompts_of(job.preview_rows)) prompts.push_back(std::move(prompt));
-  job.embeddings = parts.encode(text_settings(job.settings, job.model->family()), prompts, job.device);
+  job.embeddings =
+      parts.encode(world.host(), text_settings(job.settings, job.model->family()), prompts, job.device);
 }
 
 }  // namespace
@@ -139,7 +140,7 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   make_deterministic(static_cast<int>(*job.settings.threads));
   if (!job.settings.deterministic) allow_nondeterministic();
   job.preview_rows = preview_rows(job.settings, *job.model, files);
-  encode(job, parts);
+  encode(job, world, parts);
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),
         precision_notices(job.settings, job.device), resume_notices, device_notices})

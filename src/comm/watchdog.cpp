@@ -180,6 +180,14 @@ void set_collective_limit(seconds limit) {
   limit_of_program = limit;
 }
 
+CollectiveLimit::CollectiveLimit(seconds limit) : before_(limit_of_program) {
+  set_collective_limit(limit);
+}
+
+CollectiveLimit::~CollectiveLimit() {
+  limit_of_program = before_;
+}
+
 seconds work_limit() {
   return std::max(seconds(1), collective_limit() * 3 / 4);
 }

@@ -20,6 +20,18 @@ inline constexpr std::chrono::seconds kNoLimit{0};
 std::chrono::seconds collective_limit();
 void set_collective_limit(std::chrono::seconds limit);
 
+// The same for as long as it lives.
+class CollectiveLimit {
+ public:
+  explicit CollectiveLimit(std::chrono::seconds limit);
+  ~CollectiveLimit();
+  CollectiveLimit(const CollectiveLimit&) = delete;
+  CollectiveLimit& operator=(const CollectiveLimit&) = delete;
+
+ private:
+  std::chrono::seconds before_;
+};
+
 // Of a rank's own work in a step. Shorter than a collective's, so that the rank that hangs is named before
 // those that wait for it.
 std::chrono::seconds work_limit();
