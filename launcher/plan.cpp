@@ -11,6 +11,7 @@
 #include "launcher/resolve.h"
 #include "launcher/subcommand.h"
 #include "lora/lora_file.h"
+#include "lora/open_lora.h"
 #include "report/plan_report.h"
 #include "train/shared_files.h"
 
@@ -35,7 +36,7 @@ void add_model(PlanReport& report, const TrainSettings& settings, FileSource& fi
   for (const std::string& notice : model_notices(settings, report.pairs, *model)) log::notice(notice);
   const std::unique_ptr<UNet> unet = model->load_unet({.device = torch::kMeta});
   LoraNetwork network(*unet, lora_layers(settings, *unet, files), kExampleSeed);
-  if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
+  if (!settings.network_weights.empty()) load_lora(network, open_lora(files, settings.network_weights));
   report.modules.emplace();
   for (const auto& module : network.modules()) {
     report.modules->push_back(module->site().layer->name());

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "io/hub_cache.h"
+#include "lora/open_lora.h"
 
 namespace leco {
 namespace {
@@ -49,7 +50,7 @@ std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource&
 
 std::vector<ChosenLayer> lora_layers(const TrainSettings& settings, UNet& unet, FileSource& files) {
   if (settings.dim_from_weights)
-    return layers_of_file(unet, files.open_weights(settings.network_weights), settings.network_args);
+    return layers_of_file(unet, open_lora(files, settings.network_weights), settings.network_args);
   return choose_layers(
       unet, {.rank = settings.network_dim, .alpha = settings.network_alpha, .args = settings.network_args});
 }

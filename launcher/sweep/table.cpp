@@ -44,10 +44,6 @@ std::string time_text(const SweepPlan& plan, double longest) {
 
 }  // namespace
 
-std::string counted(int64_t count, const char* noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string dry_run_text(const SweepPlan& plan, int ranks) {
   const int groups = group_count(ranks, plan.ranks_per_run);
   size_t name_width = 4;

@@ -1,9 +1,9 @@
 // What `leco sweep --dry_run` prints.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
+#include "core/counted.h"
 #include "launcher/sweep/plan.h"
 
 namespace leco {
@@ -11,7 +11,5 @@ namespace leco {
 // The runs, costliest first, with settings, cost and the group that would take each if all runs took what
 // they are expected to; then the whole cost and, where finished runs tell the speed, the time.
 std::string dry_run_text(const SweepPlan& plan, int ranks);
-
-std::string counted(int64_t count, const char* noun);  // "1 run", "2 runs"
 
 }  // namespace leco

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "comm/watchdog.h"
+#include "core/counted.h"
 #include "core/log.h"
 #include "launcher/model/open_model.h"
 #include "launcher/stop_signal.h"
@@ -13,6 +14,7 @@
 #include "launcher/training/run_record.h"
 #include "launcher/training/training_job.h"
 #include "lora/lora_file.h"
+#include "lora/open_lora.h"
 #include "report/settings_table.h"
 #include "train/trainer.h"
 
@@ -22,8 +24,8 @@ namespace {
 void announce(const TrainingJob& job, const World& world) {
   log::info("effective settings" + aligned_table(effective_settings(job.settings)));
   log::info(fmt::format("model: {}, from {}", job.model->description(), job.model->path()));
-  log::info(fmt::format("{} prompt pairs, {} items a step over {} {} on {}", job.pairs.size(),
-                        *job.settings.pairs_per_step, world.size(), world.size() == 1 ? "rank" : "ranks",
+  log::info(fmt::format("{}, {} a step over {} on {}", counted(std::ssize(job.pairs), "prompt pair"),
+                        counted(*job.settings.pairs_per_step, "item"), counted(world.size(), "rank"),
                         describe_device(job.device)));
   if (*job.settings.pairs_per_step < world.size())
     log::notice(fmt::format("--pairs_per_step={} is less than the {} ranks: {} of them have nothing to do",
@@ -97,7 +99,7 @@ TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource
   const std::shared_ptr<UNet> unet = parts.unet(placement_of(job.settings, job.device));
   LoraNetwork network(*unet, lora_layers(job.settings, *unet, files), *job.settings.seed);
   if (!job.settings.network_weights.empty())
-    load_lora(network, files.open_weights(job.settings.network_weights));
+    load_lora(network, open_lora(files, job.settings.network_weights));
   log::info(
       fmt::format("LoRA on {} modules, {} weights", network.modules().size(), network.weights().numel()));
 

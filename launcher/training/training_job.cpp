@@ -17,6 +17,7 @@
 #include "launcher/training/precision.h"
 #include "launcher/training/run_record.h"
 #include "lora/lora_file.h"
+#include "lora/open_lora.h"
 #include "plan/device_kinds.h"
 #include "sample/prompt_rows.h"
 #include "train/shared_files.h"
@@ -28,7 +29,7 @@ namespace {
 void check_weights(const TrainSettings& settings, const BaseModel& model, FileSource& files) {
   const std::unique_ptr<UNet> outline = model.load_unet({.device = torch::kMeta});
   LoraNetwork network(*outline, lora_layers(settings, *outline, files), /*seed=*/0);
-  if (!settings.network_weights.empty()) load_lora(network, files.open_weights(settings.network_weights));
+  if (!settings.network_weights.empty()) load_lora(network, open_lora(files, settings.network_weights));
 }
 
 std::vector<std::string> prompts_of(const std::vector<PromptPair>& pairs) {

@@ -34,6 +34,13 @@ constexpr std::array<Signature, 13> kSignatures = {{
     {"\x1f\x8b", "compressed with gzip; unpack it first"},
 }};
 
+// Letters alone, as no file of weights begins.
+bool is_text(std::string_view head) {
+  constexpr size_t kLooked = 16;
+  const auto is_ascii = [](char c) { return (c >= ' ' && c <= '~') || (c >= '\t' && c <= '\r'); };
+  return head.size() >= kLooked && std::ranges::all_of(head.substr(0, kLooked), is_ascii);
+}
+
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -48,7 +55,7 @@ std::string_view recognise_foreign_file(std::string_view head) {
     const std::string_view begin = head.substr(0, known.begin.size());
     if (std::ranges::equal(begin, known.begin, {}, lower)) return known.description;
   }
-  return {};
+  return is_text(head) ? "a text; give the weights themselves" : std::string_view();
 }
 
 }  // namespace leco

@@ -201,14 +201,14 @@ std::vector<ChosenLayer> layers_of_file(UNet& unet, StateDict file, const Networ
   const std::vector<double> weights = block_weights(args, family_of(unet.config()));
   std::vector<ChosenLayer> chosen;
   for (AdaptedLayer* layer : unet.layers()) {
-    const std::string module = lora_file_name(layer->name(), unet.config());
-    const TensorInfo* down = file.find(module + ".lora_down.weight");
+    const auto module = stored_name(file, layer->name(), lora_file_name(layer->name(), unet.config()));
+    const TensorInfo* down = module ? file.find(*module + ".lora_down.weight") : nullptr;
     if (!down || down->shape.empty() || down->shape[0] < 1) continue;
     const int64_t rank = down->shape[0];
     const double weight = entry(weights, block_index(layer->name(), unet.config()), 1.0);
     chosen.push_back({.layer = layer,
                       .rank = rank,
-                      .alpha = stored_alpha(file, module, rank),
+                      .alpha = stored_alpha(file, *module, rank),
                       .down_rate = weight,
                       .up_rate = weight * args.up_rate()});
   }

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <utility>
+
 #include "core/error.h"
+#include "lora/module_names.h"
 
 namespace leco {
 namespace {
@@ -48,6 +52,20 @@ double take_alpha(StateDict& weights, const LoraModule& module) {
   return weights.take(name, weights.find(name)->shape).to(torch::kFloat64).reshape({}).item<double>();
 }
 
+// Asks for the modules by the names that they have in the file.
+void spell_as_stored(StateDict& weights, const LoraNetwork& network) {
+  std::map<std::string, std::string> stored;  // by our name
+  for (const auto& module : network.modules()) {
+    const std::string &layer = module->site().layer->name(), &usual = module->file_name();
+    if (const auto name = stored_name(weights, layer, usual)) stored[usual] = *name;
+  }
+  weights.spell([stored = std::move(stored)](const std::string& name) {
+    const size_t end = name.find('.');
+    const auto found = stored.find(name.substr(0, end));
+    return StoredAs{found == stored.end() ? name : found->second + name.substr(end)};
+  });
+}
+
 }  // namespace
 
 NamedTensors lora_tensors(const LoraNetwork& network, torch::ScalarType dtype) {
@@ -66,6 +84,7 @@ NamedTensors lora_tensors(const LoraNetwork& network, torch::ScalarType dtype) {
 
 void load_lora(LoraNetwork& network, StateDict weights) {
   const torch::NoGradGuard no_gradient;
+  spell_as_stored(weights, network);
   for (const auto& module : network.modules()) {
     check_rank(weights, *module);
     for (const auto& [leaf, matrix] :

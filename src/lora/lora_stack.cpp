@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <optional>
-
 #include "core/error.h"
 #include "io/weight_kind.h"
 #include "lora/module_names.h"
@@ -27,16 +23,6 @@ std::vector<std::string> modules_of(const StateDict& weights) {
   for (const std::string& name : weights.left())
     if (name.ends_with(kDown)) modules.push_back(name.substr(0, name.size() - kDown.size()));
   return modules;
-}
-
-// A layer's name in the file, in either spelling.
-std::optional<std::string> module_in(const StateDict& weights, const std::string& layer,
-                                     const UNetConfig& unet) {
-  std::string plain = "lora_unet_" + layer;
-  std::ranges::replace(plain, '.', '_');
-  for (std::string module : std::array{lora_file_name(layer, unet), plain})
-    if (weights.contains(with(module, kDown))) return module;
-  return std::nullopt;
 }
 
 // Sizes that make a LoRA one for another model, in one line: a missing tensor would say less.
@@ -103,7 +89,7 @@ void LoraStack::add(StateDict weights, double strength) {
   if (modules.empty()) throw_no_lora(weights, names);
   int64_t index = 0;
   for (AdaptedLayer* layer : unet_.layers()) {
-    const auto module = module_in(weights, layer->name(), unet_.config());
+    const auto module = stored_name(weights, layer->name(), lora_file_name(layer->name(), unet_.config()));
     if (!module) continue;
     check_features(weights, *module, *layer, family);
     const int64_t rank = weights.find(with(*module, kDown))->shape[0];

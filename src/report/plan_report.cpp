@@ -7,6 +7,7 @@
 #include <map>
 #include <ranges>
 
+#include "core/counted.h"
 #include "report/pair_blocks.h"
 #include "report/settings_table.h"
 #include "train/pairs_json.h"
@@ -15,10 +16,6 @@ namespace leco {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string counted(int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 std::string gigabytes(int64_t bytes) {
   return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9);

@@ -37,13 +37,13 @@ def run(*command, status=0):
     return done.stdout.splitlines()
 
 
-def train(folder, name, rank, alpha, seed):
+def train(folder, name, rank, alpha, seed, *flags):
     prompts = folder / "prompts.toml"
     prompts.write_text('[[prompts]]\ntarget = "a big red circle"\nguidance_scale = 2.0\nresolution = [96, 128]\n')
     return run(LECO, "train", f"--pretrained_model_name_or_path={MODEL}", f"--prompts_file={prompts}",
                f"--output_dir={folder}", f"--output_name={name}", f"--network_dim={rank}", f"--network_alpha={alpha}",
                "--max_train_steps=3", "--max_denoising_steps=3", "--learning_rate=2e-2", f"--seed={seed}",
-               "--device=cpu", "--threads=1")[-1]
+               "--device=cpu", "--threads=1", *flags)[-1]
 
 
 def relative(a, b):
@@ -159,6 +159,10 @@ class SampleTest(unittest.TestCase):
             self.compare(name, found, expected)
             modules = json.loads("\n".join(run(LECO, "inspect", str(path), "--json")))["modules"]
             self.assertEqual({(module["rank"], module["alpha"]) for module in modules}, {(3, 5), (3, 9), (2, 5)}, name)
+        # A training that starts from it and learns nothing writes it in sd-scripts' names.
+        same = train(self.folder, "same", 3, 3.0, 5, f"--network_weights={files['diffusers']}", "--dim_from_weights",
+                     "--learning_rate=0")
+        self.compare("from a training", self.ours(f"--network_weights={same}", "--scales=1")[0, 0], expected)
         self.assertGreater(relative(expected, self.theirs(0, "ddim", [0.0], adapters="c")), 0.02)
 
         bare = self.folder / "bare.safetensors"  # as Diffusers wrote it before it kept the alphas: they are the ranks

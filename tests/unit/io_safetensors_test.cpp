@@ -206,6 +206,7 @@ TEST(SafetensorsHeader, RecognisesOtherFilesUnderItsName) {
   expect_refusal("\n<!DOCTYPE html><html></html>", "a web page");
   expect_refusal("<HTML><head>", "a web page");
   expect_refusal("<?xml version=\"1.0\"?><Error/>", "a web page");
+  expect_refusal("target = \"a cat\"\n", "no safetensors file but a text");
   expect_refusal(std::string("PK\x03\x04\0\0\x08\x08", 8) + std::string(50, '\0'), "a PyTorch checkpoint");
   expect_refusal(
       "\x80\x02\x8a\nl\xfc\x9c"
