@@ -225,7 +225,7 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
     if (attempt.stopped) return;
     const TrainSettings& settings = run.parsed.settings;
     attempt.is_evaluating = true;
-    team_.parts().serve(settings, plan_.prompts);  // a run that was trained before has asked for no model
+    team_.parts().serve(settings, plan_.prompts);  // the training may have been an earlier start's
     evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
                                (fs::path(run.folder) / kEvaluationFolder).string()),
              team_.parts(), team_.world(), team_.files());

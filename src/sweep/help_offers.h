@@ -5,8 +5,9 @@
 // another. A group at work answers when it knows whether more ranks pay, and at the end of its run at the
 // latest; a free one answers at once, with how far around the ring it has come itself, so that those who ask
 // it skip what it has asked. No is for ever: a free group found nothing left to take, so whoever is at work
-// is at its last run. Hence a group sends each other group one question at most, nearly always far fewer, and
-// everybody's waiting ends when the runs do, provided that all groups look() until all are free.
+// is at its last run. Hence a group asks each other one once at most, and again only whom it has helped; as a
+// rule it asks a few. Everybody's waiting ends when the runs do, provided that all groups look() until all
+// are free.
 #pragma once
 
 #include <optional>
