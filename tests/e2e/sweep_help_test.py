@@ -93,7 +93,7 @@ class Help(SweepTest):
         self.assert_same_results("broken")
 
     def assert_same_results(self, output):
-        """As without help, but for states that a killed or stopped start has left."""
+        """As without help, but for states that a start has left which was killed or stopped, or in which the run failed."""
         self.assert_as_without_help(output)
         here = {name: value for name, value in self.outcome(output, LONG).items()
                 if "-state/" not in name or name in self.expected[LONG]}
@@ -113,9 +113,10 @@ class Help(SweepTest):
         if is_own:  # it meets the same alone, and has no further try
             self.assertRegex(run.err, f"{failed}: stopped in step")
             self.sweep(spec, 5)
+            self.assert_same_results("failing")
         else:
             self.assertEqual(self.ranks_at_end("failing"), 2)
-        self.assert_as_without_help("failing", LONG, SHORT)
+            self.assert_as_without_help("failing", LONG, SHORT)
 
 
 if __name__ == "__main__":
