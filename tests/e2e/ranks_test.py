@@ -4,8 +4,9 @@ usage: ranks_test.py MPIEXEC LECO
 """
 import json
 import re
+import shutil
 
-from leco_runs import SLIDER, LecoTest, main
+from leco_runs import ROOT, SLIDER, TOY, LecoTest, Run, main
 
 # Sizes, batches, rollout halves and multipliers of every kind. The middle block of the toy is 2 × 2 at 128 pixels.
 MIXED = """
@@ -101,6 +102,19 @@ class RanksTest(LecoTest):
 
     def test_more_ranks_than_items(self):
         self.check_same((3,), pairs_per_step=1, max_train_steps=2)
+
+    def test_sdxl_whose_two_text_encoders_one_rank_reads(self):
+        self.check_same((2,), pretrained_model_name_or_path=ROOT / "tests" / "data" / "tiny-sdxl", pairs_per_step=2,
+                        max_train_steps=1)
+
+    def test_what_is_wrong_with_an_encoder_is_told_once_and_ends_all_ranks(self):
+        model = self.folder / "toy"
+        shutil.copytree(TOY, model)
+        weights, = (model / "text_encoder").glob("*.safetensors")
+        weights.write_bytes(weights.read_bytes()[:1000])
+        run = Run(self.arguments("broken", pretrained_model_name_or_path=model), ranks=2)
+        self.assertEqual(run.status, 2, run.err)
+        self.assertEqual(run.err.count("is incomplete"), 1, run.err)
 
     def test_the_default_number_of_items_is_accumulation_times_ranks(self):
         self.train("four_ranks", ranks=4, max_train_steps=2)
