@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <tuple>
 
 #include "launcher/model/shared_texts.h"
 
@@ -12,12 +11,6 @@ namespace {
 
 constexpr size_t kMostUNets = 2;  // one to train on in bfloat16, say, and one to evaluate with in float32
 constexpr size_t kMostPrompts = 4096;  // embeddings that are kept: about a gigabyte for SD 1.x
-
-// What decides which model open_model() opens.
-auto model_of(const TrainSettings& settings) {
-  return std::tie(settings.pretrained_model_name_or_path, settings.v2, settings.v_parameterization,
-                  settings.tokenizer_cache_dir);
-}
 
 bool same(const TextSettings& left, const TextSettings& right) {
   return left.kind == right.kind && left.max_token_length == right.max_token_length &&
@@ -32,7 +25,7 @@ bool same(const Placement& left, const Placement& right) {
 }  // namespace
 
 void KeptParts::serve(const TrainSettings& settings, const std::vector<std::string>& prompts) {
-  if (base_ && model_of(settings) != model_of(settings_)) forget();
+  if (base_ && !name_same_model(settings, settings_)) forget();
   settings_ = settings;
   ahead_ = prompts;
   if (base_) check_loss_settings(settings_, *base_);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/error.h"
 #include "io/hub_cache.h"
@@ -39,13 +40,25 @@ void check_loss_settings(const TrainSettings& settings, const BaseModel& model) 
         settings.max_denoising_steps, model.path(), kTrainTimesteps - 1));
 }
 
+std::unique_ptr<BaseModel> open_named_model(const TrainSettings& settings, FileSource& files) {
+  return open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
+                         {.v2 = settings.v2,
+                          .v_parameterization = settings.v_parameterization,
+                          .tokenizer_folder = settings.tokenizer_cache_dir});
+}
+
 std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files) {
-  auto model = open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
-                               {.v2 = settings.v2,
-                                .v_parameterization = settings.v_parameterization,
-                                .tokenizer_folder = settings.tokenizer_cache_dir});
+  auto model = open_named_model(settings, files);
   check_loss_settings(settings, *model);
   return model;
+}
+
+bool name_same_model(const TrainSettings& left, const TrainSettings& right) {
+  const auto named = [](const TrainSettings& settings) {
+    return std::tie(settings.pretrained_model_name_or_path, settings.v2, settings.v_parameterization,
+                    settings.tokenizer_cache_dir);
+  };
+  return named(left) == named(right);
 }
 
 std::vector<ChosenLayer> lora_layers(const TrainSettings& settings, UNet& unet, FileSource& files) {

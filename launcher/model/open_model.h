@@ -16,6 +16,12 @@ namespace leco {
 // cache. Usage error that says where it was looked for, and how to fetch it. Collective, as `files` is.
 std::unique_ptr<BaseModel> open_model(const TrainSettings& settings, FileSource& files);
 
+// The same, for whatever is done with it: without check_loss_settings().
+std::unique_ptr<BaseModel> open_named_model(const TrainSettings& settings, FileSource& files);
+
+// Whether open_model() opens one model for both.
+bool name_same_model(const TrainSettings& left, const TrainSettings& right);
+
 // Settings that a model of its prediction cannot be trained with are usage errors. open_model() has checked.
 void check_loss_settings(const TrainSettings& settings, const BaseModel& model);
 

@@ -7,13 +7,11 @@
 #include <filesystem>
 #include <set>
 #include <sstream>
-#include <tuple>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/evaluate/evaluation.h"
 #include "launcher/model/open_model.h"
-#include "pipeline/base_model.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
@@ -94,19 +92,10 @@ class Look {
 }  // namespace
 
 void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) {
-  const auto model_of = [](const PlannedRun& run) {
-    const TrainSettings& settings = run.parsed.settings;
-    return std::tie(settings.pretrained_model_name_or_path, settings.v2, settings.v_parameterization,
-                    settings.tokenizer_cache_dir);
-  };
-  const PlannedRun& first = plan.runs.front();
-  const TrainSettings& settings = first.parsed.settings;
-  if (std::ranges::all_of(plan.runs,
-                          [&](const PlannedRun& run) { return model_of(run) == model_of(first); })) {
-    const auto model = open_base_model(files, find_model(settings.pretrained_model_name_or_path, files),
-                                       {.v2 = settings.v2,
-                                        .v_parameterization = settings.v_parameterization,
-                                        .tokenizer_folder = settings.tokenizer_cache_dir});
+  const TrainSettings& settings = plan.runs.front().parsed.settings;
+  if (std::ranges::all_of(
+          plan.runs, [&](const PlannedRun& run) { return name_same_model(run.parsed.settings, settings); })) {
+    const auto model = open_named_model(settings, files);
     if (plan.evaluation) model->open_vae(settings.preview.vae, Contents::kOutline);
   }
   if (!plan.evaluation || plan.evaluation->clip_model.empty()) return;

@@ -21,8 +21,8 @@ class SweepTeam {
   bool is_first() const { return home_->rank() == 0; }  // of the group's ranks
   World& home() { return *home_; }
 
-  Communicator& host() { return world().host(); }             // of the same
   World& world() { return joined_ ? *joined_ : *home_; }      // of all that are at work together
+  Communicator& host() { return world().host(); }             // of the same
   const std::vector<int>& groups() const { return groups_; }  // these, the one whose run it is first
   const std::vector<int>& ranks_of(int group) const { return ranks_of_groups_[group]; }  // of the job
   bool is_joined() const { return joined_ != nullptr; }
