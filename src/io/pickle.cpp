@@ -19,11 +19,14 @@ constexpr size_t kMaxMarks = 1'000;
 constexpr uint32_t kMaxDepth = 200;
 constexpr size_t kMaxNameBytes = 256;
 
+bool is_odd(unsigned char byte) {
+  return byte < 0x20 || byte >= 0x7f;
+}
+
 // Long or odd text from the file, fit for a message of one line.
 std::string shown(std::string_view text) {
   constexpr size_t kShown = 100;
   std::string result(text.substr(0, kShown));
-  const auto is_odd = [](unsigned char c) { return c < 0x20 || c >= 0x7f; };
   std::ranges::replace_if(result, is_odd, '?');
   return text.size() > kShown ? result + "…" : result;
 }
@@ -341,7 +344,7 @@ class PickleReader {
 
   void push_global(std::string_view module, std::string_view name) {
     std::string full = fmt::format("{}.{}", module, name);
-    if (full.size() > kMaxNameBytes || !is_known_(full)) {
+    if (full.size() > kMaxNameBytes || std::ranges::any_of(full, is_odd) || !is_known_(full)) {
       reject(fmt::format(
           "it asks for '{}'; only tensors and what commonly lies beside them are read, never code "
           "(convert the file to safetensors where you trust it)",

@@ -46,8 +46,8 @@ class Pickle {
   using IsKnown = std::function<bool(std::string_view name)>;
 
   // `bytes` must outlive the result. Throws a usage error that names `origin`, the place and what is wrong:
-  // a name that is not known (and its name), another opcode, a pickle that is cut off or goes on behind its
-  // end, more than 32 MiB, 4,000,000 values, 1,000 open marks, or a depth of 200.
+  // a name that is not known or not printable ASCII (and the name), another opcode, a pickle that is cut off
+  // or goes on behind its end, more than 32 MiB, 4,000,000 values, 1,000 open marks, or a depth of 200.
   Pickle(std::string_view bytes, const std::string& origin, const IsKnown& is_known);
 
   const PickleValue& root() const { return values_[root_]; }

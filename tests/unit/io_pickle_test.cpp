@@ -94,6 +94,17 @@ TEST(Pickle, shows_an_odd_name_on_one_short_line) {
   EXPECT_LT(refusal(kProtocol + text("os") + text(std::string(5000, 'x')) + "\x93.").size(), 400U);
 }
 
+TEST(Pickle, refuses_odd_bytes_in_the_name_of_a_known_module) {
+  for (const std::string odd : {"m\r", "m\x1b[31m", "m ä", "m\t", "m\x7f"}) {
+    const std::string line = "it asks for 'sgm.m";
+    expect_refusal(global("sgm", odd) + ".", line);
+    expect_refusal(text("sgm") + text(odd) + "\x93.", line);
+    expect_refusal("(isgm\n" + odd + "\n.", line);
+    EXPECT_EQ(refusal(kProtocol + "(isgm\n" + odd + "\n.").find_first_of("\n\r\t\x1b\x7f"),
+              std::string::npos);
+  }
+}
+
 TEST(Pickle, lets_known_names_be_mentioned_called_and_built_without_effect) {
   const std::string callback = global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint");
   EXPECT_EQ(refusal(kProtocol + callback + "."), "");
