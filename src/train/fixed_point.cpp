@@ -8,10 +8,10 @@
 
 #include "core/error.h"
 
-// A loop that is compiled for processors with and without AVX2, which have the same results: its conversions
-// are exact, or rounded once.
+// A loop that is compiled for processors with and without AVX2 and FMA, which have the same results: its
+// products by powers of two are exact, and the rest is rounded once.
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__)
-#define LECO_WIDE_LOOP __attribute__((target_clones("avx2", "default")))
+#define LECO_WIDE_LOOP __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define LECO_WIDE_LOOP
 #endif
@@ -28,13 +28,12 @@ constexpr int64_t kGrain = 1 << 15;  // elements that are worth a thread
 // together from the halves of an integer as from digits.
 constexpr double kUnitIsLastBit = 0x1.8p52;
 
-int64_t integer_below_2_51(double value) {
-  return std::bit_cast<int64_t>(value + kUnitIsLastBit) - std::bit_cast<int64_t>(kUnitIsLastBit);
-}
-
 int64_t nearest(double value) {
-  const double upper = (value * 0x1p-32 + kUnitIsLastBit) - kUnitIsLastBit;
-  return (integer_below_2_51(upper) << 32) + integer_below_2_51(value - upper * 0x1p32);
+  constexpr auto kUnit = std::bit_cast<uint64_t>(kUnitIsLastBit);
+  const double upper = value * 0x1p-32 + kUnitIsLastBit;
+  const double lower = (value - (upper - kUnitIsLastBit) * 0x1p32) + kUnitIsLastBit;
+  return static_cast<int64_t>((std::bit_cast<uint64_t>(upper) << 32) + std::bit_cast<uint64_t>(lower) -
+                              ((kUnit << 32) + kUnit));
 }
 
 double to_double(int64_t value) {
@@ -62,8 +61,8 @@ LECO_WIDE_LOOP void add_all(int64_t* whole, const float* values, double scale, i
   for (int64_t i = 0; i < count; ++i) whole[i] += nearest(static_cast<double>(values[i]) * scale);
 }
 
-LECO_WIDE_LOOP void divide_all(float* mean, const int64_t* whole, double divisor, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) mean[i] = static_cast<float>(to_double(whole[i]) / divisor);
+LECO_WIDE_LOOP void scale_all(float* mean, const int64_t* whole, double factor, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) mean[i] = static_cast<float>(to_double(whole[i]) * factor);
 }
 
 }  // namespace
@@ -97,15 +96,15 @@ void add_rounded(Tensor& whole, const Tensor& gradient, double scale, Into into)
   });
 }
 
-void divide_into(Tensor& mean, const Tensor& whole, double divisor) {
+void scale_into(Tensor& mean, const Tensor& whole, double factor) {
   if (!whole.is_cpu()) {
-    mean.copy_(whole.to(torch::kFloat64).div_(divisor));
+    mean.copy_(whole.to(torch::kFloat64).mul_(factor));
     return;
   }
   const int64_t* from = whole.const_data_ptr<int64_t>();
   float* to = mean.mutable_data_ptr<float>();
   at::parallel_for(0, whole.numel(), kGrain, [=](int64_t begin, int64_t end) {
-    divide_all(to + begin, from + begin, divisor, end - begin);
+    scale_all(to + begin, from + begin, factor, end - begin);
   });
 }
 

@@ -14,7 +14,7 @@ enum class Into { kNew, kSum };
 // 2^63; another device than `whole`'s is allowed.
 void add_rounded(torch::Tensor& whole, const torch::Tensor& gradient, double scale, Into into);
 
-// mean = float32(whole / divisor), the quotient in double. (n) float32 and int64.
-void divide_into(torch::Tensor& mean, const torch::Tensor& whole, double divisor);
+// mean = float32(whole·factor), the product in double. (n) float32 and int64.
+void scale_into(torch::Tensor& mean, const torch::Tensor& whole, double factor);
 
 }  // namespace leco

@@ -43,7 +43,8 @@ void GradientMerge::merge(Communicator& comm, double greatest, int64_t units, in
   LECO_ASSERT(std::isfinite(greatest));
   if (!has_pack_) gradient_.zero_();
   const int exponent = greatest == 0 ? 0 : fixed_point_exponent(greatest, units);
-  const double scale = std::ldexp(1.0, exponent), divisor = std::ldexp(static_cast<double>(items), exponent);
+  const double scale = std::ldexp(1.0, exponent),
+               share = std::ldexp(1.0 / static_cast<double>(items), -exponent);
   const int64_t length = gradient_.numel();
   const int64_t piece = std::min(length, merge_piece(gradient_.device(), comm.size()));
   const Tensor integers = at::empty({piece}, gradient_.options().dtype(torch::kInt64));
@@ -53,7 +54,7 @@ void GradientMerge::merge(Communicator& comm, double greatest, int64_t units, in
     add_rounded(sum, mean, scale, Into::kNew);
     for (const Tensor& held : held_) add_rounded(sum, held.narrow(0, first, count), scale, Into::kSum);
     comm.all_reduce(sum, Reduce::kSum);
-    divide_into(mean, sum, divisor);
+    scale_into(mean, sum, share);
   }
   held_.clear();
   has_pack_ = false;

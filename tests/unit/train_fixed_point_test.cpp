@@ -56,7 +56,7 @@ TEST_P(FixedPointLoops, RoundAsLlrintDoes) {
   }
 }
 
-TEST_P(FixedPointLoops, DivideAsTheProcessorDoes) {
+TEST_P(FixedPointLoops, ScaleAsTheProcessorDoes) {
   std::mt19937_64 random(3);
   Tensor whole = torch::empty({kCount}, torch::kInt64), mean = torch::empty({kCount});
   int64_t* numbers = whole.mutable_data_ptr<int64_t>();
@@ -64,10 +64,10 @@ TEST_P(FixedPointLoops, DivideAsTheProcessorDoes) {
   numbers[0] = std::numeric_limits<int64_t>::min();
   numbers[1] = std::numeric_limits<int64_t>::max();
   numbers[2] = 0;
-  const double divisor = std::ldexp(3.0, GetParam());
-  divide_into(mean, whole, divisor);
+  const double factor = std::ldexp(1.0 / 3.0, -GetParam());
+  scale_into(mean, whole, factor);
   for (int64_t i = 0; i < kCount; ++i)
-    ASSERT_EQ(mean.const_data_ptr<float>()[i], static_cast<float>(static_cast<double>(numbers[i]) / divisor))
+    ASSERT_EQ(mean.const_data_ptr<float>()[i], static_cast<float>(static_cast<double>(numbers[i]) * factor))
         << numbers[i];
 }
 
