@@ -110,7 +110,7 @@ class CudaStepTest : public DeviceTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Devices, CudaStepTest, ::testing::Values("cuda", "cpu"), name_of_case);
+INSTANTIATE_TEST_SUITE_P(Devices, CudaStepTest, ::testing::Values("cuda", "cpu", "stand_in"), name_of_case);
 
 TEST_P(CudaStepTest, OneStepAndThreeAreThoseOfTheCpu) {
   const std::vector<Result> expected = train(torch::kCPU), found = train_on_device();
