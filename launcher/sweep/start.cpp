@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -29,6 +30,12 @@ std::set<std::string> names_in(const std::string& folder) {
   return names;
 }
 
+// One line also for hundreds of runs.
+std::string told_of(const std::vector<std::string>& names, const char* one, const char* many) {
+  if (names.size() == 1) return fmt::format("'{}' {}", names[0], one);
+  return fmt::format("{} runs, '{}' the first of them, {}", names.size(), names[0], many);
+}
+
 struct Found {
   bool is_finished = false;
   bool has_claim = false;
@@ -48,6 +55,14 @@ class Look {
       text += fmt::format("{:d} {:d} {} {} {} {}\n", finished, claimed, old.done.tv_sec, old.done.tv_nsec,
                           old.failed.tv_sec, old.failed.tv_nsec);
     }
+    for (const auto& [what, names] : otherwise_)
+      log::warning(
+          told_of(names, "is finished with other settings and is left as it is",
+                  "are finished with other settings and are left as they are (--status lists them)") +
+          ": " + what);
+    if (!unevaluated_.empty())
+      log::info(told_of(unevaluated_, "was finished without an evaluation and gets it now",
+                        "were finished without an evaluation and get it now"));
     if (finished_ > 0) log::info(fmt::format("{} of {} runs are finished", finished_, plan_.runs.size()));
     return text;
   }
@@ -73,10 +88,9 @@ class Look {
       return found;
     }
     if (const auto other = differences(done->settings, run.asked); !other.empty()) {
-      log::warning(fmt::format("'{}' is finished with other settings and is left as it is: {}", run.name,
-                               fmt::join(other, "; ")));
+      otherwise_[fmt::format("{}", fmt::join(other, "; "))].push_back(run.name);
     } else if (plan_.evaluation && !fs::exists(fs::path(run.folder) / kEvaluationFolder)) {
-      log::info(fmt::format("'{}' was finished without an evaluation and gets it now", run.name));
+      unevaluated_.push_back(run.name);
       return found;
     }
     found.is_finished = true;
@@ -87,9 +101,27 @@ class Look {
   const SweepPlan& plan_;
   std::set<std::string> names_;
   int64_t finished_ = 0;
+  std::map<std::string, std::vector<std::string>> otherwise_;  // finished runs, by how their settings differ
+  std::vector<std::string> unevaluated_;
 };
 
 }  // namespace
+
+void enter_folder(const SweepPlan& plan, const SweepStart& start) {
+  const std::vector<SweepRecord::Run> asked = asked_runs(plan);
+  SweepRecord record(plan.output_dir);
+  const std::string other = record.agree(asked);
+  if (other.empty()) return;
+  for (const size_t run : start.begun) {
+    const std::string owner = ClaimFile::living_owner(claim_path(plan.runs[run].folder));
+    if (!owner.empty())
+      throw_usage(
+          fmt::format("'{}': {} trains '{}' there in a sweep that asks for other settings: {}; start "
+                      "again when that has ended, or give this sweep an output_dir of its own",
+                      plan.output_dir, owner, plan.runs[run].name, other));
+  }
+  record.replace(asked);
+}
 
 void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) {
   const TrainSettings& settings = plan.runs.front().parsed.settings;
