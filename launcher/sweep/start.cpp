@@ -9,10 +9,12 @@
 #include <set>
 #include <sstream>
 
+#include "config/sample_prompts.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/evaluate/evaluation.h"
 #include "launcher/model/open_model.h"
+#include "lora/open_lora.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
@@ -125,11 +127,24 @@ void enter_folder(const SweepPlan& plan, const SweepStart& start) {
 
 void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) {
   const TrainSettings& settings = plan.runs.front().parsed.settings;
-  if (std::ranges::all_of(
-          plan.runs, [&](const PlannedRun& run) { return name_same_model(run.parsed.settings, settings); })) {
+  const auto in_all = [&](const auto& is_same) {
+    return std::ranges::all_of(plan.runs,
+                               [&](const PlannedRun& run) { return is_same(run.parsed.settings, settings); });
+  };
+  const bool all_draw = in_all([](const TrainSettings& left, const TrainSettings& right) {
+    return left.preview.is_on() && left.preview.prompts == right.preview.prompts &&
+           left.preview.vae == right.preview.vae;
+  });
+  if (in_all(name_same_model)) {
     const auto model = open_named_model(settings, files);
-    if (plan.evaluation) model->open_vae(settings.preview.vae, Contents::kOutline);
+    if (plan.evaluation || all_draw) model->open_vae(settings.preview.vae, Contents::kOutline);
   }
+  if (all_draw) load_sample_prompts(settings.preview.prompts, reader_of(files));
+  const std::string& lora = settings.network_weights;
+  if (!lora.empty() && in_all([](const TrainSettings& left, const TrainSettings& right) {
+        return left.network_weights == right.network_weights;
+      }))
+    open_lora(files, lora);
   if (!plan.evaluation || plan.evaluation->clip_model.empty()) return;
   do_on_reader(world.host(), [&] {
     check_clip_model(plan.evaluation->clip_model);

@@ -25,7 +25,7 @@ SweepStart find_start(const SweepPlan& plan, World& world);
 // is written. Else the folder's record says from now on what this start asks for. One rank does it.
 void enter_folder(const SweepPlan& plan, const SweepStart& start);
 
-// What every run would fail of is told once, before anything is written: the model that all share, and what
+// What every run would fail of is told once, before anything is written: the files that all share, and what
 // their evaluation needs. Usage errors. Collective.
 void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files);
 

@@ -294,6 +294,8 @@ class WithoutTraining(SweepTest):
         refused(r"bad.yaml, line \d+: prompts: there is no file 'none.toml'", sliders=None, prompts=["none.toml"])
         refused(r"bad.yaml, line \d+: unknown key 'sampels' in 'evaluate'; did you mean 'samples'", evaluate={"sampels": 2})
         refused("no such model: '/none'", base={"pretrained_model_name_or_path": "/none"})
+        refused("cannot read '/none.safetensors'", base={"network_weights": "/none.safetensors"})
+        refused("no such file: '/none.txt'", base={"sample_prompts": "/none.txt", "sample_at_first": True})
         refused("--clip_model='/none' is no folder", evaluate={"clip_model": "/none"})
         for words in ("--status", "--report"):
             run = self.sweep(self.spec("bad"), status=2, words=[words])
