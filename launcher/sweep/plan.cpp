@@ -7,10 +7,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <functional>
 #include <numeric>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "config/prompt_file.h"
 #include "core/error.h"
@@ -86,13 +87,22 @@ class Planner {
           "what is swept");
     std::ranges::sort(plan.notices);
     plan.notices.erase(std::ranges::unique(plan.notices).begin(), plan.notices.end());
-    plan.by_cost.resize(plan.runs.size());
-    std::iota(plan.by_cost.begin(), plan.by_cost.end(), size_t{0});
-    std::ranges::stable_sort(plan.by_cost, std::greater<>{}, [&](size_t run) { return plan.runs[run].cost; });
+    plan.by_cost = costliest_first(plan.runs);
     return plan;
   }
 
  private:
+  // Of those that cost the same one model's come after another's, since whoever changes the model loads it.
+  static std::vector<size_t> costliest_first(const std::vector<PlannedRun>& runs) {
+    std::vector<size_t> order(runs.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, {}, [&](size_t run) {
+      return std::pair(-runs[run].cost,
+                       std::string_view(runs[run].parsed.settings.pretrained_model_name_or_path));
+    });
+    return order;
+  }
+
   Given given(const ConfigEntry& entry) const {
     if (std::ranges::find(kOwn, entry.key) != kOwn.end())
       fail_at(spec_.path, entry.line,

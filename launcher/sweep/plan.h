@@ -30,7 +30,7 @@ struct SweepPlan {
   std::string name, output_dir;
   int64_t ranks_per_run = 1, max_retries = 1;
   std::vector<PlannedRun> runs = {};
-  std::vector<size_t> by_cost = {};  // indices of runs, costliest first
+  std::vector<size_t> by_cost = {};  // indices of runs, costliest first; of equal ones, model by model
   std::optional<EvaluateSettings> evaluation = {};
   std::vector<std::string> prompts = {};  // of all runs, each once, up to some thousands
   std::vector<std::string> notices = {};

@@ -251,6 +251,13 @@ class WithoutTraining(SweepTest):
         self.assertGreater(min(float(line.split()[1]) for line in lines[1:13]), 0)
         self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
 
+    def test_runs_of_one_model_follow_each_other(self):
+        models = [str(path) for path in (self.folder / "b", self.folder / "a")]
+        grid = {"network_dim": [1, 2, 3], "pretrained_model_name_or_path": models}
+        run = self.sweep(self.spec("models", sliders=SLIDERS[1:2], grid=grid), words=["--dry_run"])
+        order = [(line.split()[-2], line.split()[-1][-1]) for line in run.out.splitlines()[1:7]]
+        self.assertEqual(order, [(f"network_dim={dim}", model) for model in "ab" for dim in (1, 2, 3)])
+
     def test_the_command_line_is_checked(self):
         for words, what in (([], "leco sweep takes the sweep's file"), (["a.yaml", "b.yaml"], "the second is 'b.yaml'"),
                             (["a.yaml", "--status", "--report"], "give one of them"), (["a.toml"], ".yaml or .yml"),
