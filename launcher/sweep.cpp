@@ -90,15 +90,22 @@ std::function<int()> stop_of_job(World& world) {
   };
 }
 
+// Of every rank that has one, on every rank. Collective.
+std::vector<std::string> texts_of_all(World& world, const std::string& mine) {
+  std::vector<std::string> texts;
+  const std::vector<double> lengths = world.host().all_gather(static_cast<double>(mine.size()));
+  for (int rank = 0; rank < world.size(); ++rank)
+    if (lengths[static_cast<size_t>(rank)] != 0) texts.push_back(broadcast_text(world.host(), mine, rank));
+  return texts;
+}
+
 // On every rank. Collective.
 std::vector<RunQueue::Refused> unrecorded_of_all(World& world, const SweepCrew& crew) {
   std::string mine;
   for (const auto& [run, error] : crew.unrecorded()) mine += fmt::format("{} {}\n", run, one_line(error));
   std::vector<RunQueue::Refused> all;
-  const std::vector<double> lengths = world.host().all_gather(static_cast<double>(mine.size()));
-  for (int rank = 0; rank < world.size(); ++rank) {
-    if (lengths[static_cast<size_t>(rank)] == 0) continue;
-    std::istringstream lines(broadcast_text(world.host(), mine, rank));
+  for (const std::string& text : texts_of_all(world, mine)) {
+    std::istringstream lines(text);
     RunQueue::Refused refused;
     while (lines >> refused.run && std::getline(lines >> std::ws, refused.error)) all.push_back(refused);
   }
@@ -126,7 +133,11 @@ ExitStatus end_of_sweep(const SweepPlan& plan, World& world, bool stopped,
 ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
   const SweepStart start = find_start(plan, world);
   if (!start.open.empty()) check_shared_parts(plan, world, files);
-  do_on_reader(world.host(), [&] { return prepare_folder("output_dir", plan.output_dir), std::string(); });
+  do_on_reader(world.host(), [&] {
+    prepare_folder("output_dir", plan.output_dir);
+    enter_folder(plan, start);
+    return std::string();
+  });
   const int groups = group_count(world.size(), plan.ranks_per_run);
   log::info(fmt::format("{}, {} of them to do, by {} of {}; each run's log lies in its folder",
                         counted(std::ssize(plan.runs), "run"), start.open.size(), counted(groups, "group"),
@@ -134,6 +145,7 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
   const std::function<int()> stop = stop_of_job(world);
   bool finished = false;
   std::vector<RunQueue::Refused> unrecorded;
+  std::vector<std::string> overruled;
   {
     std::optional<StatusLine> status;
     if (world.rank() == 0) status.emplace(plan, groups);
@@ -144,8 +156,10 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
       crew.answer();
     });
     unrecorded = unrecorded_of_all(world, crew);
+    overruled = texts_of_all(world, crew.overruled());
   }
   log::configure(console_of(plan.runs.front().parsed.settings));
+  if (!overruled.empty()) throw_usage(overruled.front());
   return end_of_sweep(plan, world, !finished, unrecorded);
 }
 
@@ -161,9 +175,11 @@ std::string status_text(const SweepPlan& plan) {
   check_begun(plan, "there is nothing to tell");
   const SweepView view(plan);
   std::string text;
-  for (const SweepRow& row : view.rows())
-    text += fmt::format("{:<8}{}{}\n", status_name(row.status), row.name,
-                        row.error.empty() ? "" : ": " + row.error);
+  for (size_t run = 0; run < view.rows().size(); ++run) {
+    const SweepRow& row = view.rows()[run];
+    const std::string more = row.error + view.progress(run);  // never both
+    text += fmt::format("{:<8}{}{}{}\n", status_name(row.status), row.name, more.empty() ? "" : ": ", more);
+  }
   return text + view.line() + "\n";
 }
 

@@ -106,10 +106,10 @@ EvaluateJob prepare(const EvaluateSettings& given, ModelParts& model, World& wor
                   .device = device_of_rank(given.model.device, world),
                   .directions = measurable(prompts, given.model.prompts_file)};
   {
-    const std::unique_ptr<UNet> outline = model.base().load_unet({.device = torch::kMeta});
+    const std::shared_ptr<UNet> outline = model.unet({.device = torch::kMeta});
     LoraStack(*outline).add(open_lora(files, given.model.network_weights));
   }
-  model.base().open_vae(given.vae, Contents::kOutline);
+  model.check_vae(given.vae);
   do_on_reader(world.host(), [&] {
     if (given.annotate) check_annotation(given.model.network_weights);
     if (!given.clip_model.empty()) check_clip_model(given.clip_model);

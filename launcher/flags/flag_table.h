@@ -26,9 +26,11 @@ struct ConfigOutput {
 
 struct ParsedTrain {
   TrainSettings settings;
-  std::vector<std::string> notices;    // flags that were given and have no effect, a line each
-  NamedValues effective;               // effective_settings(settings)
-  bool help = false;                   // --help was given: nothing else is filled
+  std::vector<std::string> notices;  // flags that were given and have no effect, a line each
+  NamedValues effective;             // effective_settings(settings)
+  bool help = false;                 // --help was given: nothing else is filled
+  std::string start_anew =
+      "start anew under another --output_name";  // advice where a state has other settings
   std::optional<ConfigOutput> output;  // --output_config was given: the settings were checked one by one only
 
   bool stops() const { return help || output.has_value(); }  // there is something else to do than to train

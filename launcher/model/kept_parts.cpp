@@ -34,7 +34,9 @@ void KeptParts::serve(const TrainSettings& settings, const std::vector<std::stri
 void KeptParts::forget() {
   digests_.reset();
   vae_.reset();
+  checked_vae_.reset();
   unets_.clear();
+  outline_.reset();
   encoded_.reset();
   base_.reset();
 }
@@ -53,6 +55,8 @@ std::string KeptParts::contents() const {
     text += fmt::format("\nunet {} {} {} {}", static_cast<int>(at.device.type()), static_cast<int>(at.dtype),
                         at.adapters_in_dtype, at.recompute_blocks);
   }
+  if (outline_) text += "\noutline";
+  if (checked_vae_) text += fmt::format("\nvae's outline {:?}", *checked_vae_);
   if (vae_) text += fmt::format("\nvae {:?} {}", vae_->other, static_cast<int>(vae_->device.type()));
   return text;
 }
@@ -86,6 +90,10 @@ PromptEmbeddings KeptParts::encode(Communicator& host, const TextSettings& text,
 }
 
 std::shared_ptr<UNet> KeptParts::unet(Placement placement) {
+  if (placement.device.is_meta()) {
+    if (!outline_) outline_ = base().load_unet(placement);
+    return outline_;
+  }
   const auto found = std::ranges::find_if(
       unets_, [&](const std::shared_ptr<UNet>& unet) { return same(unet->placement(), placement); });
   if (found != unets_.end()) {
@@ -94,6 +102,12 @@ std::shared_ptr<UNet> KeptParts::unet(Placement placement) {
   }
   if (unets_.size() == kMostUNets) unets_.erase(unets_.begin());
   return unets_.emplace_back(base().load_unet(placement));
+}
+
+void KeptParts::check_vae(const std::string& other) {
+  if (checked_vae_ == other) return;
+  base().open_vae(other, Contents::kOutline);
+  checked_vae_ = other;
 }
 
 std::shared_ptr<Vae> KeptParts::vae(torch::Device device, const std::string& other) {

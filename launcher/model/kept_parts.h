@@ -24,6 +24,7 @@ class KeptParts final : public ModelParts {
   PromptEmbeddings encode(Communicator& host, const TextSettings& text,
                           const std::vector<std::string>& prompts, torch::Device device) override;
   std::shared_ptr<UNet> unet(Placement placement) override;
+  void check_vae(const std::string& other) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
   std::shared_future<FileDigests> digests(bool reads) override;
 
@@ -45,7 +46,9 @@ class KeptParts final : public ModelParts {
   std::unique_ptr<BaseModel> base_;
   std::optional<Encoded> encoded_;
   std::vector<std::shared_ptr<UNet>> unets_;  // of different placements: training and evaluation may differ
+  std::shared_ptr<UNet> outline_;             // on the meta device
   std::optional<Vaes> vae_;
+  std::optional<std::string> checked_vae_;
   std::optional<std::shared_future<FileDigests>> digests_;
 };
 

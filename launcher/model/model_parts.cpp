@@ -18,6 +18,10 @@ std::shared_ptr<UNet> LoadedParts::unet(Placement placement) {
   return base().load_unet(placement);
 }
 
+void LoadedParts::check_vae(const std::string& other) {
+  base().open_vae(other, Contents::kOutline);
+}
+
 std::shared_ptr<Vae> LoadedParts::vae(torch::Device device, const std::string& other) {
   return base().load_vae(device, other);
 }

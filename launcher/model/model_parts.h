@@ -20,8 +20,9 @@ class ModelParts {
   virtual const BaseModel& base() = 0;
   virtual PromptEmbeddings encode(Communicator& host, const TextSettings& text,
                                   const std::vector<std::string>& prompts, torch::Device device) = 0;
-  virtual std::shared_ptr<UNet> unet(
-      Placement placement) = 0;  // without adapters; as one that is freshly loaded
+  // Without adapters; as one that is freshly loaded. On the meta device: names and shapes alone.
+  virtual std::shared_ptr<UNet> unet(Placement placement) = 0;
+  virtual void check_vae(const std::string& other) = 0;  // as vae(), but no weight is read
   virtual std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) = 0;
   // Of the files whose contents decide a training's result; not valid on ranks that do not read them.
   virtual std::shared_future<FileDigests> digests(bool reads) = 0;
@@ -36,6 +37,7 @@ class LoadedParts final : public ModelParts {
   PromptEmbeddings encode(Communicator& host, const TextSettings& text,
                           const std::vector<std::string>& prompts, torch::Device device) override;
   std::shared_ptr<UNet> unet(Placement placement) override;
+  void check_vae(const std::string& other) override;
   std::shared_ptr<Vae> vae(torch::Device device, const std::string& other) override;
   std::shared_future<FileDigests> digests(bool reads) override;
 

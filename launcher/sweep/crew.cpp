@@ -74,6 +74,8 @@ SweepCrew::SweepCrew(const SweepPlan& plan, const SweepStart& start, World& worl
       stop_(std::move(stop)),
       board_(folders_of(plan), start.old),
       queue_(board_, start.open, start.begun),
+      record_(plan.output_dir),
+      asked_(asked_runs(plan)),
       keeper_(plan),
       help_(plan, world.size(), team_) {}
 
@@ -116,6 +118,7 @@ SweepCrew::Next SweepCrew::agree_on_next() {
 SweepCrew::Next SweepCrew::choose_next() {
   using enum Next::What;
   const auto take = [&](RunQueue::Taken taken) {
+    if (is_overruled()) return Next{kNothing};
     claim_ = std::move(taken.claim);
     return Next{kRun, taken.run};
   };
@@ -124,6 +127,22 @@ SweepCrew::Next SweepCrew::choose_next() {
   if (auto call = help_.offer(stop_)) return {kHelp, call->run, std::move(call->team)};
   if (auto taken = look_once_more()) return take(std::move(*taken));
   return {stop_() != 0 ? kStop : kNothing};
+}
+
+// Another sweep, or another start of this one, wants these runs otherwise since: what we would train now
+// would stand among its runs.
+bool SweepCrew::is_overruled() {
+  try {
+    const std::string other = record_.agree(asked_);
+    if (!other.empty())
+      overruled_ = fmt::format(
+          "another start of a sweep has asked for other settings since: {} ('{}'), so no further run is "
+          "begun; start this one again when that has ended, or give it an output_dir of its own",
+          other, record_.path());
+  } catch (const Error& error) {
+    log::headline(fmt::format("whether others ask for the same is not known: {}", error.what()));
+  }
+  return !overruled_.empty();
 }
 
 // Of all that share the sweep one looks for what a dead owner left, until the others have shown that they
@@ -151,7 +170,7 @@ std::optional<RunQueue::Taken> SweepCrew::look_once_more() {
 // False: stopped, with the state saved.
 bool SweepCrew::do_run(const PlannedRun& run) {
   divert_log(run, leads_run());
-  if (leads_run()) help_.begin_run();
+  if (leads_run()) help_.begin_run(run.parsed.settings);
   double seconds = 0;
   for (int64_t attempts = 1; attempts <= 1 + plan_.max_retries;) {
     const Attempt result = attempt(run);
@@ -202,6 +221,7 @@ SweepCrew::Attempt SweepCrew::attempt(const PlannedRun& run, const Groups& team)
 
 void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attempt) {
   const auto start = Clock::now();
+  double evaluation_seconds = 0;
   if (!team.empty())
     team_.join(team);
   else if (!run.slider.empty())
@@ -225,14 +245,16 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
     if (attempt.stopped) return;
     const TrainSettings& settings = run.parsed.settings;
     attempt.is_evaluating = true;
+    const auto evaluation_start = Clock::now();
     team_.parts().serve(settings, plan_.prompts);  // the training may have been an earlier start's
     evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
                                (fs::path(run.folder) / kEvaluationFolder).string()),
              team_.parts(), team_.world(), team_.files());
+    evaluation_seconds = seconds_since(evaluation_start);
     attempt.is_evaluating = false;
   }
   do_on_reader(team_.host(), [&] {
-    keeper_.finish(run, *claim_);
+    keeper_.finish(run, *claim_, evaluation_seconds);
     return std::string();
   });
 }

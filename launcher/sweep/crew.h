@@ -26,11 +26,14 @@ class SweepCrew {
   // Splits the job's world into the groups; a signal that `stop` gives ends the work with the state saved.
   SweepCrew(const SweepPlan& plan, const SweepStart& start, World& world, std::function<int()> stop);
 
-  // Until nothing is left to take or to help with; false: stopped before. Collective over the group.
+  // Until nothing is left to take or to help with, or another sweep overrules this one; false: stopped
+  // before. Collective over the group.
   bool work();
   // To be called often between the end of work() and that of all groups: some may still ask for an answer.
   void answer();
 
+  // Why no further run was taken, where another start asks for other settings; else empty. On the leader.
+  const std::string& overruled() const { return overruled_; }
   // Runs that failed and whose folders could not take that down, with their errors. On the leader.
   std::vector<RunQueue::Refused> unrecorded() const;
 
@@ -50,6 +53,7 @@ class SweepCrew {
   Next agree_on_next();
   Next choose_next();
   std::optional<RunQueue::Taken> look_once_more();
+  bool is_overruled();
 
   // A run.
   bool do_run(const PlannedRun& run);
@@ -65,6 +69,9 @@ class SweepCrew {
   std::function<int()> stop_;
   FolderBoard board_;
   RunQueue queue_;
+  SweepRecord record_;
+  const std::vector<SweepRecord::Run> asked_;
+  std::string overruled_;
   RunKeeper keeper_;
   SweepHelp help_;
   std::unique_ptr<ClaimFile> claim_;  // on the run at work; the leader's

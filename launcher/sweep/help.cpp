@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <utility>
@@ -14,6 +16,8 @@
 namespace leco {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr auto kNap = std::chrono::milliseconds(2);
 
 double seconds_now() {
@@ -25,6 +29,12 @@ std::string kind_of(const SweepPlan& plan, World& group) {
   const bool on_cpu = plan.runs.front().parsed.settings.device == DeviceChoice::kCpu;
   const torch::Device device = choose_device(on_cpu ? "cpu" : "auto", group.local_rank());
   return kinds_text(gather_texts(group.host(), describe_device(device)));
+}
+
+// In the run's folder: the steps after which it was stopped for help, a line each. A start that is killed
+// leaves it to the next one.
+std::string note_path(const TrainSettings& settings) {
+  return (fs::path(settings.output_dir) / "sweep.help").string();
 }
 
 // Between the first ranks of groups.
@@ -71,10 +81,11 @@ std::optional<HelpOffers::Call> SweepHelp::offer(const std::function<int()>& sto
   return std::nullopt;
 }
 
-void SweepHelp::begin_run() {
+void SweepHelp::begin_run(const TrainSettings& settings) {
   offers_.begin_run();
   takes_help_ = true;
-  joined_at_.clear();
+  std::ifstream note(note_path(settings));
+  joined_at_.assign(std::istream_iterator<int64_t>(note), {});
 }
 
 void SweepHelp::begin_start() {
@@ -95,7 +106,10 @@ bool SweepHelp::is_wanted(const TrainSettings& settings, int64_t finished_steps)
   help.start_seconds = pace_.start_seconds();
   const HelpVerdict verdict = judge_help(help);
   if (verdict == HelpVerdict::kNever) refuse();
-  return verdict == HelpVerdict::kNow;
+  if (verdict != HelpVerdict::kNow) return false;
+  joined_at_.push_back(finished_steps);
+  std::ofstream(note_path(settings), std::ios::app) << finished_steps << '\n';  // before the state is there
+  return true;
 }
 
 // A run alone would not have saved them.
@@ -103,13 +117,14 @@ void SweepHelp::remove_states(const TrainSettings& settings) const {
   const int64_t every = settings.save_state ? settings.save_every_n_steps.value_or(0) : 0;
   std::error_code ignored;
   for (const int64_t step : joined_at_)
-    if (every == 0 || step % every != 0) std::filesystem::remove_all(state_path(settings, step), ignored);
+    if (step < settings.max_train_steps && (every == 0 || step % every != 0))
+      fs::remove_all(state_path(settings, step), ignored);
+  if (!joined_at_.empty()) fs::remove(note_path(settings), ignored);
 }
 
 std::vector<int> SweepHelp::call(size_t run) {
   std::vector<int> groups = team_.groups();
   groups.insert(groups.end(), offers_.waiting().begin(), offers_.waiting().end());
-  joined_at_.push_back(pace_.last_step());
   offers_.call(run, groups);
   return groups;
 }

@@ -30,7 +30,7 @@ class SweepHelp {
   std::optional<HelpOffers::Call> offer(const std::function<int()>& stop);
 
   // A group at work on a run of its own.
-  void begin_run();
+  void begin_run(const TrainSettings& settings);
   void begin_start();  // of its training: the first, and each one with more ranks
   // In each step: whether the run is to stop for the groups that wait. Those that are of no use get a no.
   bool is_wanted(const TrainSettings& settings, int64_t finished_steps);
@@ -39,7 +39,7 @@ class SweepHelp {
   void refuse_until_end() { takes_help_ = false; }
   void end_run() { offers_.end_run(); }
   int64_t called_at() const { return joined_at_.back(); }   // the step that it went on after
-  void remove_states(const TrainSettings& settings) const;  // that were for that alone
+  void remove_states(const TrainSettings& settings) const;  // that were for help alone
 
  private:
   SweepTeam& team_;
@@ -47,7 +47,7 @@ class SweepHelp {
   HelpOffers offers_;
   RunPace pace_;
   bool takes_help_ = true;
-  std::vector<int64_t> joined_at_;  // steps whose states the groups that came went on from
+  std::vector<int64_t> joined_at_;  // steps whose states groups that came went on from, in earlier starts too
 };
 
 }  // namespace leco

@@ -7,10 +7,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <functional>
 #include <numeric>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "config/prompt_file.h"
 #include "core/error.h"
@@ -79,15 +80,29 @@ class Planner {
     plan.notices = std::move(table.notices);
     read_sources(plan);
     for (SweepRun& run : table.runs) plan.runs.push_back(planned(std::move(run), plan.notices));
+    const auto draws_seed = [](const PlannedRun& run) { return !run.parsed.settings.seed.has_value(); };
+    if (plan.runs.size() > 1 && std::ranges::any_of(plan.runs, draws_seed))
+      plan.notices.push_back(
+          "no seed is given, so each run draws one of its own; with a seed in 'base' runs differ only in "
+          "what is swept");
     std::ranges::sort(plan.notices);
     plan.notices.erase(std::ranges::unique(plan.notices).begin(), plan.notices.end());
-    plan.by_cost.resize(plan.runs.size());
-    std::iota(plan.by_cost.begin(), plan.by_cost.end(), size_t{0});
-    std::ranges::stable_sort(plan.by_cost, std::greater<>{}, [&](size_t run) { return plan.runs[run].cost; });
+    plan.by_cost = costliest_first(plan.runs);
     return plan;
   }
 
  private:
+  // Of those that cost the same one model's come after another's, since whoever changes the model loads it.
+  static std::vector<size_t> costliest_first(const std::vector<PlannedRun>& runs) {
+    std::vector<size_t> order(runs.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, {}, [&](size_t run) {
+      return std::pair(-runs[run].cost,
+                       std::string_view(runs[run].parsed.settings.pretrained_model_name_or_path));
+    });
+    return order;
+  }
+
   Given given(const ConfigEntry& entry) const {
     if (std::ranges::find(kOwn, entry.key) != kOwn.end())
       fail_at(spec_.path, entry.line,
@@ -182,6 +197,8 @@ class Planner {
     planned.parsed = checked(run, planned.folder, prompts_file);
     for (std::string& notice : planned.parsed.notices) notices.push_back(std::move(notice));
     planned.parsed.notices.clear();
+    planned.parsed.start_anew =
+        fmt::format("remove the folder '{}' to have the run done anew", planned.folder);
     TrainSettings& settings = planned.parsed.settings;
     if (!settings.pairs_per_step)
       settings.pairs_per_step = settings.gradient_accumulation_steps * spec_.ranks_per_run;
@@ -247,6 +264,12 @@ SweepPlan plan_sweep(const std::string& path, World& world, FileSource& files) {
   if (!path.ends_with(".yaml") && !path.ends_with(".yml"))
     throw_usage(fmt::format("'{}': a sweep's file is YAML; its name must end in .yaml or .yml", path));
   return Planner(path, world, files).run();
+}
+
+std::vector<SweepRecord::Run> asked_runs(const SweepPlan& plan) {
+  std::vector<SweepRecord::Run> runs;
+  for (const PlannedRun& run : plan.runs) runs.push_back({run.name, run.asked});
+  return runs;
 }
 
 int group_count(int ranks, int64_t ranks_per_run) {

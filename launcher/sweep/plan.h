@@ -9,10 +9,9 @@
 #include "io/file_source.h"
 #include "launcher/flags/evaluate_flags.h"
 #include "launcher/flags/flag_table.h"
+#include "sweep/sweep_record.h"
 
 namespace leco {
-
-inline constexpr const char* kPromptsChecksum = "the prompts' checksum";  // in PlannedRun::asked
 
 struct PlannedRun {
   std::string name;
@@ -31,11 +30,14 @@ struct SweepPlan {
   std::string name, output_dir;
   int64_t ranks_per_run = 1, max_retries = 1;
   std::vector<PlannedRun> runs = {};
-  std::vector<size_t> by_cost = {};  // indices of runs, costliest first
+  std::vector<size_t> by_cost = {};  // indices of runs, costliest first; of equal ones, model by model
   std::optional<EvaluateSettings> evaluation = {};
   std::vector<std::string> prompts = {};  // of all runs, each once, up to some thousands
   std::vector<std::string> notices = {};
 };
+
+// What every run of the plan asks for.
+std::vector<SweepRecord::Run> asked_runs(const SweepPlan& plan);
 
 // Reads the file and the prompt files, and checks each value as `leco train` does. Throws usage errors with
 // file and line; a prompt file that is there and cannot be read is its runs' error. Collective; writes

@@ -91,9 +91,10 @@ void RunKeeper::keep_trained(const PlannedRun& run, const TrainingOutcome& outco
   if (plan_.evaluation) write_trained(run.folder, *trained_);
 }
 
-void RunKeeper::finish(const PlannedRun& run, const ClaimFile& claim) {
+void RunKeeper::finish(const PlannedRun& run, const ClaimFile& claim, double evaluation_seconds) {
   check_claim(run, claim);
   LECO_ASSERT(trained_);
+  trained_->evaluation_seconds = evaluation_seconds;
   write_done(run.folder, *trained_);
 }
 

@@ -35,7 +35,7 @@ class RunKeeper {
   // Throws where another process has taken the run over, as does finish().
   void keep_trained(const PlannedRun& run, const TrainingOutcome& outcome, const ClaimFile& claim,
                     TrainedBy by);
-  void finish(const PlannedRun& run, const ClaimFile& claim);
+  void finish(const PlannedRun& run, const ClaimFile& claim, double evaluation_seconds);
 
   // Where even this cannot be written the others go on, and the end of this job tells of it.
   void record_failure(const PlannedRun& run, const FailedMarker& failure);

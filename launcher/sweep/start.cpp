@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 
+#include "config/sample_prompts.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/evaluate/evaluation.h"
 #include "launcher/model/open_model.h"
+#include "lora/open_lora.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_marker.h"
 #include "train/shared_files.h"
@@ -27,6 +30,12 @@ std::set<std::string> names_in(const std::string& folder) {
   for (const auto& entry : fs::directory_iterator(folder, failure))
     names.insert(entry.path().filename().string());
   return names;
+}
+
+// One line also for hundreds of runs.
+std::string told_of(const std::vector<std::string>& names, const char* one, const char* many) {
+  if (names.size() == 1) return fmt::format("'{}' {}", names[0], one);
+  return fmt::format("{} runs, '{}' the first of them, {}", names.size(), names[0], many);
 }
 
 struct Found {
@@ -48,6 +57,14 @@ class Look {
       text += fmt::format("{:d} {:d} {} {} {} {}\n", finished, claimed, old.done.tv_sec, old.done.tv_nsec,
                           old.failed.tv_sec, old.failed.tv_nsec);
     }
+    for (const auto& [what, names] : otherwise_)
+      log::warning(
+          told_of(names, "is finished with other settings and is left as it is",
+                  "are finished with other settings and are left as they are (--status lists them)") +
+          ": " + what);
+    if (!unevaluated_.empty())
+      log::info(told_of(unevaluated_, "was finished without an evaluation and gets it now",
+                        "were finished without an evaluation and get it now"));
     if (finished_ > 0) log::info(fmt::format("{} of {} runs are finished", finished_, plan_.runs.size()));
     return text;
   }
@@ -73,10 +90,9 @@ class Look {
       return found;
     }
     if (const auto other = differences(done->settings, run.asked); !other.empty()) {
-      log::warning(fmt::format("'{}' is finished with other settings and is left as it is: {}", run.name,
-                               fmt::join(other, "; ")));
+      otherwise_[fmt::format("{}", fmt::join(other, "; "))].push_back(run.name);
     } else if (plan_.evaluation && !fs::exists(fs::path(run.folder) / kEvaluationFolder)) {
-      log::info(fmt::format("'{}' was finished without an evaluation and gets it now", run.name));
+      unevaluated_.push_back(run.name);
       return found;
     }
     found.is_finished = true;
@@ -87,17 +103,48 @@ class Look {
   const SweepPlan& plan_;
   std::set<std::string> names_;
   int64_t finished_ = 0;
+  std::map<std::string, std::vector<std::string>> otherwise_;  // finished runs, by how their settings differ
+  std::vector<std::string> unevaluated_;
 };
 
 }  // namespace
 
+void enter_folder(const SweepPlan& plan, const SweepStart& start) {
+  const std::vector<SweepRecord::Run> asked = asked_runs(plan);
+  SweepRecord record(plan.output_dir);
+  const std::string other = record.agree(asked);
+  if (other.empty()) return;
+  for (const size_t run : start.begun) {
+    const std::string owner = ClaimFile::living_owner(claim_path(plan.runs[run].folder));
+    if (!owner.empty())
+      throw_usage(
+          fmt::format("'{}': {} trains '{}' there in a sweep that asks for other settings: {}; start "
+                      "again when that has ended, or give this sweep an output_dir of its own",
+                      plan.output_dir, owner, plan.runs[run].name, other));
+  }
+  record.replace(asked);
+}
+
 void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) {
   const TrainSettings& settings = plan.runs.front().parsed.settings;
-  if (std::ranges::all_of(
-          plan.runs, [&](const PlannedRun& run) { return name_same_model(run.parsed.settings, settings); })) {
+  const auto in_all = [&](const auto& is_same) {
+    return std::ranges::all_of(plan.runs,
+                               [&](const PlannedRun& run) { return is_same(run.parsed.settings, settings); });
+  };
+  const bool all_draw = in_all([](const TrainSettings& left, const TrainSettings& right) {
+    return left.preview.is_on() && left.preview.prompts == right.preview.prompts &&
+           left.preview.vae == right.preview.vae;
+  });
+  if (in_all(name_same_model)) {
     const auto model = open_named_model(settings, files);
-    if (plan.evaluation) model->open_vae(settings.preview.vae, Contents::kOutline);
+    if (plan.evaluation || all_draw) model->open_vae(settings.preview.vae, Contents::kOutline);
   }
+  if (all_draw) load_sample_prompts(settings.preview.prompts, reader_of(files));
+  const std::string& lora = settings.network_weights;
+  if (!lora.empty() && in_all([](const TrainSettings& left, const TrainSettings& right) {
+        return left.network_weights == right.network_weights;
+      }))
+    open_lora(files, lora);
   if (!plan.evaluation || plan.evaluation->clip_model.empty()) return;
   do_on_reader(world.host(), [&] {
     check_clip_model(plan.evaluation->clip_model);

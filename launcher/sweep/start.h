@@ -21,7 +21,11 @@ struct SweepStart {
 // because they failed, and that are finished with other settings: these are left alone. Collective.
 SweepStart find_start(const SweepPlan& plan, World& world);
 
-// What every run would fail of is told once, before anything is written: the model that all share, and what
+// Nobody who is at work in the folder asks for other settings of these runs: a usage error, before anything
+// is written. Else the folder's record says from now on what this start asks for. One rank does it.
+void enter_folder(const SweepPlan& plan, const SweepStart& start);
+
+// What every run would fail of is told once, before anything is written: the files that all share, and what
 // their evaluation needs. Usage errors. Collective.
 void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files);
 

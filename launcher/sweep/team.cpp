@@ -1,8 +1,9 @@
 #include "launcher/sweep/team.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
+
+#include "comm/text_message.h"
 
 namespace leco {
 
@@ -27,10 +28,10 @@ void SweepTeam::join(std::vector<int> groups) {
 
 // Loading is collective, so a part that one rank lacks is loaded by all.
 void SweepTeam::agree_on_parts() {
-  constexpr size_t kExact = (size_t{1} << 52) - 1;  // of a double
-  const auto mine = static_cast<double>(std::hash<std::string>{}(parts_.contents()) & kExact);
-  const std::vector<double> all = joined_->host().all_gather(mine);
-  if (std::ranges::count(all, mine) != std::ssize(all)) parts_.forget();
+  Communicator& host = joined_->host();
+  const std::string mine = parts_.contents();
+  const bool differs = broadcast_text(host, mine, 0) != mine;
+  if (std::ranges::max(host.all_gather(differs ? 1 : 0)) != 0) parts_.forget();
 }
 
 void SweepTeam::leave() {

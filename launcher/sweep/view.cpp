@@ -1,11 +1,13 @@
 #include "launcher/sweep/view.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <ctime>
 
 #include "io/claim_file.h"
+#include "report/metrics_file.h"
 #include "report/progress_line.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_board.h"
@@ -32,12 +34,13 @@ void show_trained(SweepRow& row, const DoneMarker& marker) {
 SweepView::SweepView(const SweepPlan& plan, std::optional<int> groups) : plan_(plan), groups_(groups) {
   for (const PlannedRun& run : plan.runs)
     rows_.push_back({.name = run.name, .prompts = run.prompts, .swept = run.swept, .folder = run.name});
+  steps_.resize(rows_.size());
   refresh();
 }
 
 void SweepView::refresh() {
   for (size_t run = 0; run < rows_.size(); ++run)
-    if (rows_[run].status != RunStatus::kDone) look_at(run);
+    if (!is_finished(rows_[run].status)) look_at(run);
 }
 
 void SweepView::look_at(size_t run) {
@@ -47,12 +50,15 @@ void SweepView::look_at(size_t run) {
   row.error.clear();
   if (time_of_file(folder).tv_sec == 0) return;
   if (const auto done = read_done(folder)) {
-    row.status = RunStatus::kDone;
+    const auto other = differences(done->settings, plan_.runs[run].asked);
+    row.status = other.empty() ? RunStatus::kDone : RunStatus::kOther;
+    if (!other.empty()) row.error = fmt::format("finished with other settings: {}", fmt::join(other, "; "));
     show_trained(row, *done);
     done_cost_ += done->cost;
-    done_seconds_ += done->seconds;
+    done_seconds_ += done->seconds + done->evaluation_seconds;
   } else if (is_alive(time_of_file(claim_path(folder)))) {
     row.status = RunStatus::kRunning;
+    steps_[run] = last_step_in(folder + "/" + row.name + ".metrics.jsonl");
   } else if (const auto failed = read_failed(folder)) {
     row.status = RunStatus::kFailed;
     row.seconds = failed->seconds;
@@ -74,6 +80,11 @@ int64_t SweepView::count(RunStatus status) const {
   return std::ranges::count(rows_, status, &SweepRow::status);
 }
 
+std::string SweepView::progress(size_t run) const {
+  if (rows_[run].status != RunStatus::kRunning || steps_[run] == 0) return {};
+  return fmt::format("step {} of {}", steps_[run], plan_.runs[run].parsed.settings.max_train_steps);
+}
+
 std::optional<double> SweepView::seconds_per_cost() const {
   return done_cost_ > 0 ? std::optional(done_seconds_ / done_cost_) : std::nullopt;
 }
@@ -85,8 +96,9 @@ std::optional<double> SweepView::seconds_left() const {
   for (size_t run = 0; run < rows_.size(); ++run) {
     const bool is_running = rows_[run].status == RunStatus::kRunning;
     if (!is_running && rows_[run].status != RunStatus::kLeft) continue;
-    const double left =
-        is_running ? plan_.runs[run].cost / 2 : plan_.runs[run].cost;  // how far it is stands nowhere
+    const double done = is_running ? static_cast<double>(steps_[run]) : 0;
+    const auto all = static_cast<double>(plan_.runs[run].parsed.settings.max_train_steps);
+    const double left = plan_.runs[run].cost * (1 - std::min(1., done / all));
     cost += left;
     longest = std::max(longest, left);
   }
@@ -99,6 +111,8 @@ std::string SweepView::line() const {
   const int64_t failed = count(RunStatus::kFailed);
   std::string text = fmt::format("{} of {} done, {} running, {} failed, {} left", count(RunStatus::kDone),
                                  rows_.size(), count(RunStatus::kRunning), failed, count(RunStatus::kLeft));
+  if (const int64_t other = count(RunStatus::kOther); other > 0)
+    text += fmt::format(", {} finished with other settings", other);
   const auto left = seconds_left();
   if (left && *left > 0) text += fmt::format(", about {} to go", spoken_duration(*left));
   return text;
@@ -107,7 +121,7 @@ std::string SweepView::line() const {
 std::vector<SweepRow> evaluated_rows(const SweepView& view, const std::string& output_dir) {
   std::vector<SweepRow> rows = view.rows();
   for (SweepRow& row : rows)
-    if (row.status == RunStatus::kDone) add_evaluation(row, output_dir);
+    if (is_finished(row.status)) add_evaluation(row, output_dir);
   return rows;
 }
 

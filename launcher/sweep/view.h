@@ -17,14 +17,17 @@ class SweepView {
   // `groups`: how many work on it; absent: as many as runs are being trained.
   explicit SweepView(const SweepPlan& plan, std::optional<int> groups = std::nullopt);
 
-  // Looks again at what was not finished. Costs one to four file operations for each such run.
+  // Looks again at what was not finished. Costs one to four file operations for each such run, and a read for
+  // each that is being trained.
   void refresh();
   // Failures of this job that no file tells of.
   void add_failures(const std::vector<RunQueue::Refused>& unrecorded);
 
   const std::vector<SweepRow>& rows() const { return rows_; }  // in the order of the plan
   int64_t count(RunStatus status) const;
-  // Seconds that a cost of 1 takes a group, from the runs that are done; nothing before there is one.
+  // "step 120 of 500" of a run that is being trained; else empty.
+  std::string progress(size_t run) const;
+  // Seconds that a cost of 1 takes a group, from the runs that are finished; nothing before there is one.
   std::optional<double> seconds_per_cost() const;
   std::optional<double> seconds_left() const;
   std::string line() const;  // "5 of 12 done, 2 running, 1 failed, 4 left, about 3m20s to go"
@@ -34,6 +37,7 @@ class SweepView {
   const SweepPlan& plan_;
   std::optional<int> groups_;
   std::vector<SweepRow> rows_;
+  std::vector<int64_t> steps_;  // that are finished, of the runs that are being trained
   double done_cost_ = 0, done_seconds_ = 0;
 };
 

@@ -141,11 +141,12 @@ void take_fixed_settings(TrainSettings& settings, const StateRecord& record) {
   settings.threads = settings.threads.value_or(record.threads);
 }
 
-void check_same_run(const Resumption& from, const StateRecord& now, const TrainSettings& settings) {
+void check_same_run(const Resumption& from, const StateRecord& now, const TrainSettings& settings,
+                    const std::string& start_anew) {
   const StateRecord& then = from.record;
   if (then.step > settings.max_train_steps)
-    throw_usage(fmt::format("'{}' is of step {}, beyond --max_train_steps={}", from.folder, then.step,
-                            settings.max_train_steps));
+    throw_usage(fmt::format("'{}' is of step {}, beyond --max_train_steps={}; take more steps, or {}",
+                            from.folder, then.step, settings.max_train_steps, start_anew));
   std::vector<std::string> changes;
   compare_entries(changes, then.settings, now.settings);
   compare_lengths(changes, then, settings);
@@ -155,8 +156,8 @@ void check_same_run(const Resumption& from, const StateRecord& now, const TrainS
   if (!changes.empty())
     throw_usage(
         fmt::format("'{}' cannot be resumed with other settings than it was made with: {}; take them back, "
-                    "or start anew under another --output_name",
-                    from.folder, fmt::join(changes, "; ")));
+                    "or {}",
+                    from.folder, fmt::join(changes, "; "), start_anew));
 }
 
 }  // namespace leco

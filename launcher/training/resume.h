@@ -31,7 +31,8 @@ void take_fixed_settings(TrainSettings& settings, const StateRecord& record);
 
 // `now` is what a state of this run would say. Throws a usage error that lists everything that would
 // make another result than a run without a stop. What may differ: output, saving and logging; more steps,
-// where the steps that are done would have had the same learning rates.
-void check_same_run(const Resumption& from, const StateRecord& now, const TrainSettings& settings);
+// where the steps that are done would have had the same learning rates. `start_anew`: what to do instead.
+void check_same_run(const Resumption& from, const StateRecord& now, const TrainSettings& settings,
+                    const std::string& start_anew);
 
 }  // namespace leco

@@ -26,8 +26,8 @@ namespace leco {
 namespace {
 
 // Names and shapes of all weights: a file that does not fit is refused in no time.
-void check_weights(const TrainSettings& settings, const BaseModel& model, FileSource& files) {
-  const std::unique_ptr<UNet> outline = model.load_unet({.device = torch::kMeta});
+void check_weights(const TrainSettings& settings, ModelParts& parts, FileSource& files) {
+  const std::shared_ptr<UNet> outline = parts.unet({.device = torch::kMeta});
   LoraNetwork network(*outline, lora_layers(settings, *outline, files), /*seed=*/0);
   if (!settings.network_weights.empty()) load_lora(network, open_lora(files, settings.network_weights));
 }
@@ -39,17 +39,15 @@ std::vector<std::string> prompts_of(const std::vector<PromptPair>& pairs) {
   return prompts;
 }
 
-std::vector<DrawingRow> preview_rows(const TrainSettings& settings, const BaseModel& model,
-                                     FileSource& files) {
+std::vector<DrawingRow> preview_rows(const TrainSettings& settings, ModelParts& parts, FileSource& files) {
   if (!settings.preview.is_on()) return {};
-  const int64_t side = usual_side(model.family(), model.prediction());
+  const int64_t side = usual_side(parts.base().family(), parts.base().prediction());
   const DrawingRow defaults{.height = side,
                             .width = side,
                             .scales = {-1, 0, 1},
                             .seed = *settings.seed,
                             .sampler = settings.preview.sampler};
-  model.open_vae(settings.preview.vae,
-                 Contents::kOutline);  // whether there is one is known before it is needed
+  parts.check_vae(settings.preview.vae);  // whether there is one is known before it is needed
   return rows_of(load_sample_prompts(settings.preview.prompts, reader_of(files)), defaults);
 }
 
@@ -83,7 +81,7 @@ void take_output(TrainingJob& job, World& world, FileSource& files, ModelParts& 
     if (!job.resumption) return std::string();
     Provenance provenance = job.provenance();
     provenance.model_files = job.digests.get();
-    check_same_run(*job.resumption, record_of(provenance, 0), job.settings);
+    check_same_run(*job.resumption, record_of(provenance, 0), job.settings, job.start_anew);
     return std::string();
   });
 }
@@ -128,10 +126,11 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
                   .pairs = std::move(prompts.pairs),
                   .prompts_name = prompts.recorded_as,
                   .model = &parts.base(),
+                  .start_anew = parsed.start_anew,
                   .device = device_of_rank(parsed.settings.device, world),
                   .device_kind = {}};
   job.settings.zero_terminal_snr |= job.model->zero_terminal_snr();
-  check_weights(job.settings, *job.model, files);
+  check_weights(job.settings, parts, files);
   std::vector<std::string> device_notices;
   job.device_kind = kind_of_ranks(job.settings, job.device, world, device_notices);
   // What names no GPU then goes to this rank's, and no rank holds memory of another rank's.
@@ -140,7 +139,7 @@ TrainingJob prepare_training(const ParsedTrain& parsed, World& world, FileSource
   take_output(job, world, files, parts, resume_notices);
   make_deterministic(static_cast<int>(*job.settings.threads));
   if (!job.settings.deterministic) allow_nondeterministic();
-  job.preview_rows = preview_rows(job.settings, *job.model, files);
+  job.preview_rows = preview_rows(job.settings, parts, files);
   encode(job, world, parts);
   for (const auto& notices :
        {parsed.notices, prompts.notices, model_notices(job.settings, job.pairs, *job.model),

@@ -25,6 +25,7 @@ struct TrainingJob {
   std::vector<PromptPair> pairs;
   std::string prompts_name;  // that the metadata gets
   const BaseModel* model;
+  std::string start_anew;  // advice where the state that is there has other settings
   torch::Device device;
   std::string device_kind;                       // of all ranks
   std::unique_ptr<ClaimFile> claim = {};         // on the output; rank 0 only

@@ -91,6 +91,11 @@ struct Owner {
     return owner;
   }
 
+  // `owner`: as parse() gave it.
+  static std::string describe(const std::optional<Owner>& owner) {
+    return owner ? owner->description() : "a process that is starting";
+  }
+
   std::string description() const { return fmt::format("process {} on {}, since {}", process, host, since); }
 };
 
@@ -204,12 +209,16 @@ std::unique_ptr<ClaimFile> ClaimFile::take(const std::string& path, std::string&
     if (errno != EEXIST) throw_cannot_write(path, errno);
     const auto seen = look_at(path);
     if (!seen) continue;  // given up since
-    const auto owner = Owner::parse(seen->text);
-    holder = owner ? owner->description() : "a process that is starting";
+    holder = Owner::describe(Owner::parse(seen->text));
     if (is_alive(*seen, path)) return nullptr;
     remove_dead(path, *seen);
   }
   return nullptr;
+}
+
+std::string ClaimFile::living_owner(const std::string& path) {
+  const auto seen = look_at(path);
+  return seen && is_alive(*seen, path) ? Owner::describe(Owner::parse(seen->text)) : "";
 }
 
 ClaimFile::ClaimFile(std::string path, int descriptor)

@@ -18,6 +18,8 @@ class ClaimFile {
   // Null when a living owner has it; `holder` then says who: "process 12 on host node7, since 10:31:00".
   // Errors as AtomicFile's.
   static std::unique_ptr<ClaimFile> take(const std::string& path, std::string& holder);
+  // Who has it, in the same words; empty where nobody does, or a dead owner. Errors as AtomicFile's.
+  static std::string living_owner(const std::string& path);
   ~ClaimFile();  // gives it up: removes the file while it is ours
   ClaimFile(const ClaimFile&) = delete;
   ClaimFile& operator=(const ClaimFile&) = delete;

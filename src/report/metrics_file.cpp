@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -34,6 +36,23 @@ std::string metrics_line(const StepReport& report) {
   if (const auto& sign = report.early_sign)
     line["early_sign"] = {{"change", sign->change}, {"cosine", sign->cosine}, {"progress", sign->progress}};
   return line.dump();
+}
+
+int64_t last_step_in(const std::string& path) {
+  constexpr std::string_view kStart = "{\"step\":";
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = in ? std::streamoff(in.tellg()) : 0;
+  int64_t step = 0;
+  for (std::streamoff begin = size, window = 4096; begin > 0 && step == 0; window *= 16) {
+    begin = std::max<std::streamoff>(0, size - window);
+    std::string text(static_cast<size_t>(size - begin), '\0');
+    in.seekg(begin).read(text.data(), std::ssize(text));
+    const size_t end = text.rfind('\n');  // what follows is being written
+    const size_t line = end == std::string::npos ? end : text.rfind(kStart, end);
+    if (line != std::string::npos)
+      std::from_chars(text.data() + line + kStart.size(), text.data() + end, step);
+  }
+  return step;
 }
 
 namespace {

@@ -14,6 +14,9 @@ namespace leco {
 //  bits.
 std::string metrics_line(const StepReport& report);
 
+// Of the last whole line; 0 where there is none, or no such file. Reads little more than that line.
+int64_t last_step_in(const std::string& path);
+
 class MetricsFile {
  public:
   // Keeps the lines of the first `finished_steps` steps, which a run that goes on has done before, and drops

@@ -74,6 +74,8 @@ const char* status_name(RunStatus status) {
       return "failed";
     case RunStatus::kLeft:
       return "left";
+    case RunStatus::kOther:
+      return "other";
   }
   return "left";
 }
@@ -124,13 +126,13 @@ std::string sweep_csv(const SweepResults& results) {
   });
   measures.insert(measures.begin(), final_loss);
 
-  std::vector<std::string> fields = {"name", "status", "seconds"};
+  std::vector<std::string> fields = {"name", "status", "seconds", "prompts"};
   fields.insert(fields.end(), keys.begin(), keys.end());
   for (const SweepMeasure& measure : measures) fields.emplace_back(measure.name);
   std::string text;
   add_line(text, fields);
   for (const SweepRow& run : results.runs) {
-    fields = {run.name, status_name(run.status), csv_number(run.seconds)};
+    fields = {run.name, status_name(run.status), csv_number(run.seconds), run.prompts};
     for (const std::string& key : keys) {
       const std::string* value = swept_value(run, key);
       fields.push_back(value ? *value : "");

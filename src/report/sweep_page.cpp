@@ -23,6 +23,7 @@ const char* status_class(RunStatus status) {
     case RunStatus::kDone:
       return "good";
     case RunStatus::kRunning:
+    case RunStatus::kOther:
       return "fair";
     case RunStatus::kFailed:
       return "poor";
@@ -55,7 +56,8 @@ std::string duration(double seconds) {
 std::string summary(const SweepResults& results) {
   std::string text = fmt::format("{} run{}", results.runs.size(), results.runs.size() == 1 ? "" : "s");
   const char* separator = ": ";
-  for (const RunStatus status : {RunStatus::kDone, RunStatus::kRunning, RunStatus::kFailed, RunStatus::kLeft})
+  for (const RunStatus status :
+       {RunStatus::kDone, RunStatus::kRunning, RunStatus::kFailed, RunStatus::kLeft, RunStatus::kOther})
     if (const auto count = std::ranges::count(results.runs, status, &SweepRow::status); count > 0) {
       text += fmt::format("{}{} {}", separator, count, status_name(status));
       separator = ", ";
@@ -205,17 +207,19 @@ std::string table(const SweepResults& results) {
   return out + "</tbody>\n</table>\n</div>\n</section>\n";
 }
 
-std::string failures(const SweepResults& results) {
+// A run a line, with what there is to say of it.
+std::string reasons(const SweepResults& results, RunStatus status, const char* id, const char* title) {
   std::string rows;
   for (const SweepRow& run : results.runs)
-    if (!run.error.empty())
+    if (run.status == status && !run.error.empty())
       rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", breakable(run.name),
                           html_escape(run.error));
   if (rows.empty()) return "";
-  return "<section id=\"failures\">\n<h2 id=\"failed\">What failed</h2>\n<div class=\"sheet tall low\" "
-         "role=\"region\" "
-         "aria-labelledby=\"failed\" tabindex=\"0\">\n<table class=\"words\">\n<tbody>\n" +
-         rows + "</tbody>\n</table>\n</div>\n</section>\n";
+  return fmt::format(
+      "<section id=\"{0}\">\n<h2 id=\"{0}-title\">{1}</h2>\n<div class=\"sheet tall low\" role=\"region\" "
+      "aria-labelledby=\"{0}-title\" tabindex=\"0\">\n<table class=\"words\">\n<tbody>\n{2}</tbody>\n"
+      "</table>\n</div>\n</section>\n",
+      id, title, rows);
 }
 
 std::string curves(const SweepResults& results) {
@@ -269,6 +273,7 @@ std::string bar(const std::string& parts) {
   std::string out = "<nav class=\"bar\" aria-label=\"parts of the page\">\n";
   for (const auto& [id, title] : {std::pair{"best", "Best"},
                                   {"failures", "Failed"},
+                                  {"others", "Other settings"},
                                   {"all", "Runs"},
                                   {"settings", "Settings"},
                                   {"seen", "Pictures"}})
@@ -285,8 +290,10 @@ std::string sweep_page(const SweepResults& results, const ReadPicture& read) {
   std::string body =
       fmt::format("<header>\n<p class=\"soft\">leco sweep</p>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n",
                   html_escape(results.name), summary(results));
-  const std::string parts =
-      best_runs(results) + failures(results) + table(results) + curves(results) + pictures(results, read);
+  const std::string parts = best_runs(results) +
+                            reasons(results, RunStatus::kFailed, "failures", "What failed") +
+                            reasons(results, RunStatus::kOther, "others", "Finished with other settings") +
+                            table(results) + curves(results) + pictures(results, read);
   body += bar(parts) + parts;
   body +=
       fmt::format("<footer>leco {}</footer>\n<script>{}</script>\n", html_escape(kVersion), kSweepPageScript);

@@ -37,8 +37,8 @@ struct BestRun {
 };
 std::optional<BestRun> best_run(const SweepResults& results, const SweepMeasure& measure);
 
-// RFC 4180, with a header: name, status, seconds, the swept keys, the measures. What has no value is empty.
-// Numbers as the shortest text that reads back as the same double.
+// RFC 4180, with a header: name, status, seconds, prompts, the swept keys, the measures. What has no value is
+// empty. Numbers as the shortest text that reads back as the same double.
 std::string sweep_csv(const SweepResults& results);
 
 // {"name", "runs": [the members of SweepRow, "settings" for what is swept], "best": {measure: name of a run}}

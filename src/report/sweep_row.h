@@ -9,7 +9,16 @@
 
 namespace leco {
 
-enum class RunStatus { kDone, kRunning, kFailed, kLeft };
+enum class RunStatus {
+  kDone,
+  kRunning,
+  kFailed,
+  kLeft,
+  kOther  // finished with other settings than are asked for now: no part of what is compared
+};
+inline bool is_finished(RunStatus status) {
+  return status == RunStatus::kDone || status == RunStatus::kOther;
+}
 
 struct SweepRow {
   std::string name = {};     // the run's, unique in the sweep
@@ -19,7 +28,7 @@ struct SweepRow {
   std::vector<std::pair<std::string, std::string>> swept =
       {};  // flag and value as in the name, in the grid's order; a run that was included may have others
   std::optional<double> final_loss = {};  // of the last step
-  std::string error = {};                 // why it failed, as one line
+  std::string error = {};                 // why it failed, or what its other settings are, as one line
   std::vector<std::pair<std::string, double>> measures =
       {};  // by report/sweep_measures.h; empty where nothing was evaluated
 

@@ -50,6 +50,7 @@ DoneMarker marker_from(const ordered_json& object) {
                     .settings = {},
                     .files = {},
                     .seconds = object.at("seconds"),
+                    .evaluation_seconds = object.value("evaluation_seconds", 0.0),
                     .cost = object.at("cost"),
                     .ranks = object.at("ranks")};
   for (const auto& [name, value] : object.at("settings").items())
@@ -79,6 +80,7 @@ void write_marker(const std::string& path, const DoneMarker& marker) {
       {"version", kVersion},
       {"run", marker.run},
       {"seconds", marker.seconds},
+      {"evaluation_seconds", marker.evaluation_seconds},
       {"final_loss", marker.final_loss ? ordered_json(*marker.final_loss) : ordered_json()},
       {"cost", marker.cost},
       {"ranks", marker.ranks},
@@ -168,7 +170,9 @@ std::vector<std::string> differences(const NamedTexts& there, const NamedTexts& 
   for (const auto& [name, value] : here) {
     const auto other = std::ranges::find(there, name, &NamedTexts::value_type::first);
     if (other == there.end() || value.empty() || other->second.empty() || other->second == value) continue;
-    found.push_back(fmt::format("{} is {} there and {} here", name, other->second, value));
+    found.push_back(name == kPromptsChecksum
+                        ? "the prompts are others"
+                        : fmt::format("{} is {} there and {} here", name, other->second, value));
   }
   return found;
 }

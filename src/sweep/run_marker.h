@@ -11,6 +11,9 @@
 
 namespace leco {
 
+// Stands among a run's settings for its prompts.
+inline constexpr const char* kPromptsChecksum = "the prompts' checksum";
+
 using NamedTexts = std::vector<std::pair<std::string, std::string>>;
 
 struct DoneMarker {
@@ -20,9 +23,10 @@ struct DoneMarker {
     std::string sha256;
   };
   std::string run;
-  NamedTexts settings = {};               // what decides the result, as the sweep's file asked for it
-  std::vector<File> files = {};           // the LoRA files first
-  double seconds = 0;                     // of training, without what an earlier start did
+  NamedTexts settings = {};      // what decides the result, as the sweep's file asked for it
+  std::vector<File> files = {};  // the LoRA files first
+  double seconds = 0;            // of training, without what an earlier start did
+  double evaluation_seconds = 0;
   std::optional<double> final_loss = {};  // absent where no step was left to do
   double cost = 0;                        // expected, to tell the speed
   int64_t ranks = 1;
@@ -59,7 +63,8 @@ std::optional<FailedMarker> read_failed(const std::string& folder);
 std::string damage_of(const std::string& path, const DoneMarker& marker);
 
 // "learning_rate is 0.001 there and 0.002 here"; the settings that both name and that differ. A value that a
-// run was to choose for itself (an empty text) differs from none.
+// run was to choose for itself (an empty text) differs from none. Of the prompts' checksums: "the prompts are
+// others".
 std::vector<std::string> differences(const NamedTexts& there, const NamedTexts& here);
 
 }  // namespace leco

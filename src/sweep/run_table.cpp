@@ -13,6 +13,9 @@
 namespace leco {
 namespace {
 
+// What a sweep writes beside its runs' folders.
+const std::vector<std::string> kFilesOfTheSweep = {"results.csv", "results.json", "report.html",
+                                                   "sweep.json"};
 constexpr size_t kLongestName = 180;  // bytes, as --output_name
 
 class Expansion {
@@ -188,6 +191,10 @@ class Expansion {
              fmt::format("a run would be named '{}'; expected a file name of at most {} bytes that does not "
                          "begin with a dot",
                          name, kLongestName));
+      if (std::ranges::find(kFilesOfTheSweep, name) != kFilesOfTheSweep.end())
+        fail(line, fmt::format("a run would be named '{}', as a file that the sweep writes; give the prompt "
+                               "file or slider another name",
+                               name));
       if (!seen.emplace(name, i).second)
         fail(line, fmt::format("two runs would be named '{}'; {}", name,
                                included != line_of_included_.end()

@@ -91,6 +91,10 @@ class Help(SweepTest):
         self.assertEqual(again.finish()[0], 85, again.err())
         self.sweep(spec)
         self.assert_same_results("broken")
+        joined = {int(step) for _, step, _ in CAME.findall(going.err() + again.err()) if int(step) % 12}
+        states = (self.folder / "broken" / f"slider,max_train_steps={LONG}").glob("*-step*-state")
+        left = {int(re.search(r"-step(\d+)-state", path.name)[1]) for path in states}
+        self.assertFalse(joined & left, "states for those who came, also of the start that was killed")
 
     def assert_same_results(self, output):
         """As without help, but for states that a start has left which was killed or stopped, or in which the run failed."""

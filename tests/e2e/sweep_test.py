@@ -1,4 +1,4 @@
-"""leco sweep: the same files on any number of ranks, each those of leco train; going on; runs that fail.
+"""leco sweep: the same files on any number of ranks, each those of leco train; evaluations; runs that fail.
 
 usage: sweep_test.py MPIEXEC LECO
 """
@@ -7,15 +7,12 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import time
 
 from leco_runs import SLIDER, TOY, Going, Run, main
-from sweeps import SweepTest
-
-TWELVE = [f"{slider},learning_rate={rate},network_dim={dim}" for slider in ("hue", "size", "wide")
-          for rate in ("0.001", "0.01") for dim in (2, 4)]
-
+from sweeps import SLIDERS, TWELVE, SweepTest
 
 class SameFiles(SweepTest):
     def test_twelve_runs_on_1_2_3_and_4_ranks_are_those_of_leco_train(self):
@@ -63,97 +60,6 @@ class SameFiles(SweepTest):
                    output_name="slider,seed=2")
         self.assertTrue(self.files("told")["slider,seed=2.safetensors"] == expected["slider,seed=2.safetensors"])
         self.assertEqual(self.metrics("told", "slider,seed=2"), self.metrics("ranks3/slider,seed=2", "slider,seed=2"))
-
-
-class GoingOn(SweepTest):
-    def start(self, spec, ranks):
-        going = Going(self.folder, ["sweep", spec], ranks)
-        self.addCleanup(going.stop)
-        return going
-
-    def test_killed_in_the_middle_the_same_command_goes_on(self):
-        six = {"grid": {"learning_rate": [0.001, 0.01]}}
-        self.sweep(self.spec("whole", **six))
-        spec = self.spec("killed", **six)
-        going = self.start(spec, 2)
-        going.wait_for(lambda: len(self.done("killed")) >= 2)
-        for process in going.ranks():
-            os.kill(process, signal.SIGKILL)
-        going.finish()
-        before = {name: (self.folder / "killed" / name / "sweep.done.json").stat().st_mtime_ns
-                  for name in self.done("killed")}
-        self.assertLess(len(before), 6)
-        self.sweep(spec, 2)
-        self.assertTrue(self.loras("killed") == self.loras("whole"))
-        for name, written in before.items():
-            self.assertEqual((self.folder / "killed" / name / "sweep.done.json").stat().st_mtime_ns, written, name)
-        left = {path.parent.name for path in (self.folder / "killed").rglob("*.claim")}
-        self.assertLessEqual(left, set(before))  # killed behind the marker: nobody looks at that claim again
-
-    def test_a_signal_stops_all_groups_with_85_and_the_state_is_gone_on_from(self):
-        base = {"max_train_steps": 16}
-        grid = {"seed": [1, 2]}
-        self.sweep(self.spec("whole", base=base, grid=grid, sliders=None, prompts=[str(self.prompts)]))
-        spec = self.spec("stopped", base=base, grid=grid, sliders=None, prompts=[str(self.prompts)])
-        going = self.start(spec, 2)
-        begun = self.folder / "stopped"
-        going.wait_for(lambda: len([path for path in begun.glob("*/*.metrics.jsonl") if path.read_text()]) == 2)
-        for process in going.ranks():
-            os.kill(process, signal.SIGSTOP)
-        shown = self.sweep(spec, words=["--status"]).out.splitlines()  # from another shell
-        for process in going.ranks():
-            os.kill(process, signal.SIGCONT)
-        self.assertEqual(shown[:2], ["running slider,seed=1", "running slider,seed=2"])
-        self.assertEqual(shown[2], "0 of 2 done, 2 running, 0 failed, 0 left")
-        os.kill(going.ranks()[1], signal.SIGTERM)  # one rank alone gets it
-        self.assertEqual(going.finish()[0], 85, going.err())
-        self.assertEqual(len(list(begun.glob("*/*-state"))), 2, going.err())
-        self.sweep(spec)
-        self.assertTrue(self.loras("stopped") == self.loras("whole"))
-
-    def test_two_jobs_at_once_do_each_run_once(self):
-        spec = self.spec("shared")
-        job = self.start(spec, 2)
-        second = self.sweep(spec, 2)
-        self.assertEqual(job.finish()[0], 0, job.err())
-        self.assertEqual(self.done("shared"), sorted(TWELVE), second.err)
-        self.assertEqual(set(self.starts("shared").values()), {1}, self.starts("shared"))
-
-    def test_a_dead_hosts_claim_is_taken_over(self):
-        spec = self.spec("taken", grid={"seed": [1, 2]}, sliders=None, prompts=[str(self.prompts)])
-        claim = self.folder / "taken" / "slider,seed=2" / "sweep.claim"
-        claim.parent.mkdir(parents=True)
-        claim.write_text("process 1\nstart 1\nspace other-boot/pid:[1]\nhost gone\nsince 2026-01-01T00:00:00Z\n")
-        old = time.time() - 100
-        os.utime(claim, (old, old))
-        self.sweep(spec)
-        self.assertEqual(self.done("taken"), ["slider,seed=1", "slider,seed=2"])
-
-    def test_an_extended_spec_keeps_what_is_done_and_damage_is_mended(self):
-        few = {"sliders": None, "prompts": [str(self.prompts)]}
-        self.sweep(self.spec("more", grid={"seed": [1, 2]}, **few))
-        expected = self.loras("more")
-        before = self.everything("more")
-        broken = self.folder / "more" / "slider,seed=2" / "slider,seed=2.safetensors"
-        data = bytearray(broken.read_bytes())
-        data[-1] ^= 1
-        broken.write_bytes(data)
-        run = self.sweep(self.spec("more", grid={"seed": [1, 2, 3]}, **few))
-        self.assertIn("'slider,seed=2' was finished, but slider,seed=2.safetensors was changed; it is done again", run.err)
-        self.assertEqual(len(self.loras("more")), 3)
-        for name, bytes_of in expected.items():
-            self.assertTrue(self.loras("more")[name] == bytes_of, name)
-        for path, seen in self.everything("more").items():
-            if "slider,seed=1/" in path:
-                self.assertEqual(before[path], seen, path)
-
-    def test_a_finished_run_with_other_settings_is_listed_and_left_alone(self):
-        few = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1]}}
-        self.sweep(self.spec("other", **few))
-        before = self.loras("other")
-        run = self.sweep(self.spec("other", base={"max_train_steps": 3}, **few))
-        self.assertIn("is finished with other settings and is left as it is: max_train_steps is 2 there and 3 here", run.err)
-        self.assertTrue(self.loras("other") == before)
 
 
 class Evaluation(SweepTest):
@@ -317,6 +223,23 @@ class OneLoad(SweepTest):
         self.assertLess(late - early, 8, f"MB after 6 and after 23 runs: {early:.1f}, {late:.1f}")
         print(f"resident after 6 runs {early:.1f} MB, after 23 {late:.1f} MB")
 
+    def test_the_model_is_read_once(self):
+        """Weights, tokenizer, prompts and tables of contents: when the first run is done nothing of it is opened again."""
+        model = shutil.copytree(TOY, self.folder / "model")
+        lines = self.write("lines.txt", "circle --w 64 --h 64 --s 1\n")
+        spec = self.spec("once", sliders=SLIDERS[1:], grid={"seed": [1, 2]}, max_retries=0,
+                         base={"pretrained_model_name_or_path": str(model), "max_train_steps": 1, "sample_every_n_steps": 1,
+                               "sample_prompts": str(lines)},
+                         evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1})
+        going = Going(self.folder, ["sweep", spec])
+        self.addCleanup(going.stop)
+        going.wait_for(lambda: self.done("once"))
+        shutil.rmtree(model)
+        self.assertLess(len(self.done("once")), 4)
+        self.assertEqual(going.finish()[0], 0, going.err())
+        self.assertEqual(len(self.done("once")), 4)
+        self.assertEqual(len(list((self.folder / "once").glob("*/evaluation/report.json"))), 4)
+
 
 class WithoutTraining(SweepTest):
     def test_a_dry_run_shows_the_table_and_writes_nothing(self):
@@ -327,6 +250,13 @@ class WithoutTraining(SweepTest):
         self.assertEqual({line.split()[2] for line in lines[1:13]}, {"0", "1"})
         self.assertGreater(min(float(line.split()[1]) for line in lines[1:13]), 0)
         self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
+
+    def test_runs_of_one_model_follow_each_other(self):
+        models = [str(path) for path in (self.folder / "b", self.folder / "a")]
+        grid = {"network_dim": [1, 2, 3], "pretrained_model_name_or_path": models}
+        run = self.sweep(self.spec("models", sliders=SLIDERS[1:2], grid=grid), words=["--dry_run"])
+        order = [(line.split()[-2], line.split()[-1][-1]) for line in run.out.splitlines()[1:7]]
+        self.assertEqual(order, [(f"network_dim={dim}", model) for model in "ab" for dim in (1, 2, 3)])
 
     def test_the_command_line_is_checked(self):
         for words, what in (([], "leco sweep takes the sweep's file"), (["a.yaml", "b.yaml"], "the second is 'b.yaml'"),
@@ -371,6 +301,8 @@ class WithoutTraining(SweepTest):
         refused(r"bad.yaml, line \d+: prompts: there is no file 'none.toml'", sliders=None, prompts=["none.toml"])
         refused(r"bad.yaml, line \d+: unknown key 'sampels' in 'evaluate'; did you mean 'samples'", evaluate={"sampels": 2})
         refused("no such model: '/none'", base={"pretrained_model_name_or_path": "/none"})
+        refused("cannot read '/none.safetensors'", base={"network_weights": "/none.safetensors"})
+        refused("no such file: '/none.txt'", base={"sample_prompts": "/none.txt", "sample_at_first": True})
         refused("--clip_model='/none' is no folder", evaluate={"clip_model": "/none"})
         for words in ("--status", "--report"):
             run = self.sweep(self.spec("bad"), status=2, words=[words])

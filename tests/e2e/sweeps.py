@@ -9,6 +9,8 @@ SLIDERS = [
     {"name": "wide", "target_class": "square", "positive": "red square", "resolution": [64, 128]},
     {"name": "hue", "target_class": "", "positive": "red", "negative": "blue", "resolution": 64, "batch_size": 2},
 ]
+TWELVE = [f"{slider},learning_rate={rate},network_dim={dim}" for slider in ("hue", "size", "wide")
+          for rate in ("0.001", "0.01") for dim in (2, 4)]
 
 
 class SweepTest(LecoTest):

@@ -71,8 +71,11 @@ TEST_F(ClaimFiles, OfALivingProcessAreRefusedAndOfAKilledOneTakenOver) {
   const pid_t child = claim_in_a_process();
   EXPECT_FALSE(take());
   EXPECT_NE(holder.find("process " + std::to_string(child)), std::string::npos) << holder;
+  EXPECT_EQ(ClaimFile::living_owner(path), holder);
   kill_and_wait(child);
+  EXPECT_EQ(ClaimFile::living_owner(path), "");
   EXPECT_TRUE(take());
+  EXPECT_EQ(ClaimFile::living_owner(path), "") << "given up";
 }
 
 TEST_F(ClaimFiles, OfADeadProcessThatNobodyHasWaitedForAreTakenOver) {

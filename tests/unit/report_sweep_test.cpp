@@ -9,8 +9,10 @@
 
 #include "core/error.h"
 #include "report/evaluation_report.h"
+#include "report/metrics_file.h"
 #include "report/sweep_results.h"
 #include "report/thumbnail.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/test_pictures.h"
 
 namespace leco {
@@ -60,23 +62,23 @@ size_t count(const std::string& text, const std::string& part) {
 }
 
 TEST(SweepCsv, IsRfc4180WithEmptyFieldsForWhatIsMissing) {
-  EXPECT_EQ(
-      sweep_csv(mixed()),
-      "name,status,seconds,learning_rate,network_dim,final_loss,response,cosine\r\n"
-      "size learning_rate=1e-3,done,2.5,1e-3,,0.25,2.5,0.5\r\n"
-      "\"a \"\"b\"\", <script>alert(1)</script> & c learning_rate=1e-4\",done,2.5,1e-4,,0.125,1.25,0.5\r\n"
-      "bad,failed,,1e-3,,,,\r\n"
-      "=later,left,,,8,,,\r\n");
+  EXPECT_EQ(sweep_csv(mixed()),
+            "name,status,seconds,prompts,learning_rate,network_dim,final_loss,response,cosine\r\n"
+            "size learning_rate=1e-3,done,2.5,size,1e-3,,0.25,2.5,0.5\r\n"
+            "\"a \"\"b\"\", <script>alert(1)</script> & c learning_rate=1e-4\",done,2.5,\"a \"\"b\"\", "
+            "<script>alert(1)</script> & c\",1e-4,,0.125,1.25,0.5\r\n"
+            "bad,failed,,bad,1e-3,,,,\r\n"
+            "=later,left,,later,,8,,,\r\n");
 }
 
 TEST(SweepCsv, WithoutSweptKeysAndRunsKeepsItsColumns) {
-  EXPECT_EQ(sweep_csv({.name = "none", .runs = {}}), "name,status,seconds,final_loss\r\n");
+  EXPECT_EQ(sweep_csv({.name = "none", .runs = {}}), "name,status,seconds,prompts,final_loss\r\n");
   SweepRow run = done("size", "1", 0.5);
   run.swept.clear();
   run.measures.clear();
   run.name = "size\nof two";
   EXPECT_EQ(sweep_csv({.name = "one", .runs = {run}}),
-            "name,status,seconds,final_loss\r\n\"size\nof two\",done,2.5,0.5\r\n");
+            "name,status,seconds,prompts,final_loss\r\n\"size\nof two\",done,2.5,size,0.5\r\n");
 }
 
 TEST(SweepJson, HoldsEveryRunAndTheBest) {
@@ -159,6 +161,22 @@ TEST(SweepPage, KeepsNamesAsTextAndLinksBelowItself) {
   EXPECT_NE(page.find("4 runs: 2 done, 1 failed, 1 left; 5 s of training."), std::string::npos);
 }
 
+TEST(SweepPage, RunsOfOtherSettingsStandApartAndAreNotCompared) {
+  SweepResults results = mixed();
+  const auto best = [&] { return best_run(results, sweep_measures().front())->run; };
+  EXPECT_EQ(best(), 1);
+  results.runs[1].status = RunStatus::kOther;
+  results.runs[1].error = "finished with other settings: <seed>";
+  EXPECT_EQ(best(), 0);
+  const std::string page = sweep_page(results, no_picture);
+  EXPECT_NE(page.find("4 runs: 1 done, 1 failed, 1 left, 1 other; 5 s of training."), std::string::npos);
+  const size_t failed = page.find("<section id=\"failures\">"), other = page.find("<section id=\"others\">");
+  ASSERT_LT(failed, other);
+  ASSERT_NE(other, std::string::npos);
+  EXPECT_EQ(count(page.substr(failed, other - failed), "&lt;"), 1) << "what failed is in line 3";
+  EXPECT_EQ(count(page.substr(other, page.find("<section id=\"all\">") - other), "&lt;seed&gt;"), 1);
+}
+
 TEST(SweepPage, OfNothingIsAPage) {
   EXPECT_NE(sweep_page({.name = "none", .runs = {}}, no_picture).find("0 runs."), std::string::npos);
 }
@@ -231,8 +249,23 @@ TEST(Measures, OfAFileThatIsNoReportAreRefused) {
     EXPECT_THROW(measures_of(text, "r.json"), Error) << text;
 }
 
+TEST(LastStep, IsThatOfTheLastWholeLineHoweverLongItIs) {
+  const testing::TemporaryFolder folder("leco-last-step");
+  const std::string path = folder / "x.metrics.jsonl";
+  EXPECT_EQ(last_step_in(path), 0) << "no such file";
+  const auto after = [&](const std::string& more) {
+    std::ofstream(path, std::ios::app) << more;
+    return last_step_in(path);
+  };
+  EXPECT_EQ(after(""), 0);
+  EXPECT_EQ(after("{\"step\":1,\"loss\""), 0) << "it is being written";
+  EXPECT_EQ(after(":0.5}\n"), 1);
+  EXPECT_EQ(after("{\"step\":2,\"items\":[" + std::string(300'000, ' ') + "]}\n{\"step\":3"), 2);
+  EXPECT_EQ(after("07,\"loss\":0.5}\n"), 307);
+}
+
 TEST(AddEvaluation, FindsWhatLiesInTheRunsFolder) {
-  const fs::path folder = fs::path(testing::TempDir()) / "sweep_results" / std::to_string(getpid());
+  const fs::path folder = fs::path(::testing::TempDir()) / "sweep_results" / std::to_string(getpid());
   const auto write = [&](const std::string& name, const std::string& text) {
     fs::create_directories((folder / name).parent_path());
     std::ofstream(folder / name) << text;

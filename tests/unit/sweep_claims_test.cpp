@@ -69,11 +69,16 @@ TEST_F(SweepClaims, ADoneMarkerReadsBackAndTellsDamage) {
   write(0, "x.metrics.jsonl", "{}");
   write_failed(folder(0), {.error = "once", .attempts = 2, .seconds = 1});
   EXPECT_EQ(read_failed(folder(0))->error, "once");
-  const DoneMarker marker =
-      with_files({.run = "x", .settings = {{"seed", "1"}}, .seconds = 2.5, .final_loss = 0.25, .cost = 7},
-                 folder(0), {"x.safetensors", "x.metrics.jsonl"});
+  const DoneMarker marker = with_files({.run = "x",
+                                        .settings = {{"seed", "1"}},
+                                        .seconds = 2.5,
+                                        .evaluation_seconds = 1.5,
+                                        .final_loss = 0.25,
+                                        .cost = 7},
+                                       folder(0), {"x.safetensors", "x.metrics.jsonl"});
   write_trained(folder(0), marker);
   EXPECT_EQ(read_trained(folder(0))->final_loss, 0.25);
+  EXPECT_EQ(read_trained(folder(0))->evaluation_seconds, 1.5);
   EXPECT_EQ(damage_of(trained_path(folder(0)), marker), "");
   EXPECT_TRUE(read_failed(folder(0)));
   EXPECT_FALSE(read_done(folder(0)));
@@ -100,9 +105,9 @@ TEST_F(SweepClaims, ADoneMarkerReadsBackAndTellsDamage) {
 }
 
 TEST_F(SweepClaims, DifferencesNameWhatBothSetAndDiffer) {
-  EXPECT_EQ(
-      differences({{"rank", "4"}, {"seed", "1"}, {"old", "x"}}, {{"rank", "8"}, {"seed", ""}, {"new", "y"}}),
-      (std::vector<std::string>{"rank is 4 there and 8 here"}));
+  EXPECT_EQ(differences({{"rank", "4"}, {"seed", "1"}, {"old", "x"}, {kPromptsChecksum, "3f"}},
+                        {{"rank", "8"}, {"seed", ""}, {"new", "y"}, {kPromptsChecksum, "a0"}}),
+            (std::vector<std::string>{"rank is 4 there and 8 here", "the prompts are others"}));
 }
 
 TEST_F(SweepClaims, ARunIsClaimedOnceAndNotAgainWhenFinished) {

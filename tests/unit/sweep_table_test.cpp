@@ -20,7 +20,7 @@ std::string number_text(const ConfigEntry& entry) {
 RunTable runs_of(const SweepSpec& spec) {
   std::vector<PromptSource> sources;
   for (const ConfigNode& file : spec.prompts)
-    sources.push_back({file.text.substr(0, file.text.find('.')), file.text, file.line});
+    sources.push_back({file.text.substr(0, file.text.rfind('.')), file.text, file.line});
   return expand_runs(spec, sources, number_text, [](const std::string&) { return std::string("usual"); });
 }
 
@@ -103,6 +103,10 @@ TEST(SweepTable, RefusalsNameLineAndKey) {
          "s.yaml, line 5: two runs would be named 'a,rank=4'; the grid has what this entry of include adds");
   expect("output_dir: out\nprompts:\n  - a.toml\n  - a.yaml\n",
          "s.yaml, line 4: two runs would be named 'a'; give one of the prompt files or sliders another name");
+  expect(
+      "output_dir: out\nprompts: results.csv.toml\n",
+      "s.yaml, line 2: a run would be named 'results.csv', as a file that the sweep writes; give the prompt "
+      "file or slider another name");
   expect(kHead + "sample: {count: 3, seed: 1}\n",
          "s.yaml, line 1: sample: count is 3, and the grid has 2 runs");
   expect(kHead + "sample: {count: 3}\n", "s.yaml, line 3: sample: 'seed' is missing");
