@@ -2,7 +2,9 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -23,6 +25,14 @@ void on_terminate(int signal) {
   end_by_signal(signal);
 }
 
+// A process may be started with stdin, stdout or stderr closed. The next file that it opens would get the
+// free number, and what is printed would go into that file.
+void open_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0) [[maybe_unused]]
+      const int opened = open("/dev/null", O_RDWR);  // gets the lowest free number, which is this one
+}
+
 }  // namespace
 
 void end_by_signal(int signal) noexcept {
@@ -32,6 +42,7 @@ void end_by_signal(int signal) noexcept {
 }
 
 void prepare_process() {
+  open_closed_streams();
   // A U-Net frees and asks for the same large buffers all the time. glibc gives them back to the system and
   // faults every page anew: a third of a small picture's time on the CPU.
   mallopt(M_MMAP_MAX, 0);
@@ -45,6 +56,7 @@ void prepare_process() {
       std::signal(signal, SIG_IGN);  // nohup, or `&` in a script
   }
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is then an error that can be told
+  std::signal(SIGPIPE, SIG_IGN);  // who reads the log lines may go; the training need not end for it
 }
 
 void make_deterministic(int threads) {

@@ -3,8 +3,9 @@
 
 namespace leco {
 
-// Keeps freed memory for the next temporary of the same size, makes cuBLAS deterministic, and lets a rank
-// that is ended from outside name the operation it waits in and remove the file it was writing.
+// Keeps freed memory for the next temporary of the same size, makes cuBLAS deterministic, lets a rank that is
+// ended from outside name the operation it waits in and remove the file it was writing, and sees to it that
+// closed or broken standard streams harm nothing.
 void prepare_process();
 
 // For a handler: removes the file that is being written, and ends the process as if nothing had handled it.

@@ -5,8 +5,20 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace leco {
+namespace {
+
+void check_text(const std::string& path, int64_t line, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos)
+    fail_at(path, line, "a text holds a zero byte, which no prompt, name or path can");
+  // yaml-cpp 0.7 makes single bytes of these two escapes; toml++ lets nothing of the kind pass.
+  if (!is_utf8(text))
+    fail_at(path, line, "a text is not UTF-8: of YAML's escapes write \\x85 for \\N and \\xA0 for \\_");
+}
+
+}  // namespace
 
 const ConfigEntry* ConfigNode::find(std::string_view key) const {
   const auto found = std::ranges::find(table, key, &ConfigEntry::key);
@@ -67,6 +79,15 @@ std::string describe(const ConfigNode& node) {
 
 void fail_at(const std::string& path, int64_t line, const std::string& what) {
   throw_usage(fmt::format("{}, line {}: {}", path, line, what));
+}
+
+void check_texts(const std::string& path, const ConfigNode& node) {
+  if (node.is(ConfigNode::Kind::kText)) check_text(path, node.line, node.text);
+  for (const ConfigNode& element : node.list) check_texts(path, element);
+  for (const ConfigEntry& entry : node.table) {
+    check_text(path, entry.line, entry.key);
+    check_texts(path, entry.value);
+  }
 }
 
 void check_config_bytes(const std::string& path, std::string_view text) {

@@ -46,6 +46,8 @@ std::string shown(std::string text);
 
 // Throws the usage error "<path>, line <line>: <what>".
 [[noreturn]] void fail_at(const std::string& path, int64_t line, const std::string& what);
+// Throws where a key or a text is not UTF-8 without zero bytes, which files can hold behind escapes.
+void check_texts(const std::string& path, const ConfigNode& node);
 // Throws when a file's text is longer than kMaxConfigBytes.
 void check_config_bytes(const std::string& path, std::string_view text);
 

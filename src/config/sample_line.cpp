@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "config/config_node.h"
 #include "config/sample_options.h"
 
 namespace leco {
@@ -71,7 +72,8 @@ SamplePrompt parse_sample_line(std::string_view line, const std::string& place) 
     if (!seen.insert(name).second) fail_in(place, fmt::format("--{} is given twice", name));
     if (value.empty()) fail_in(place, fmt::format("--{} has no value; it must be {}", name, option->wanted));
     if (!set_option(found, *option, typed(value, option->kind)))
-      fail_in(place, fmt::format("--{} must be {}, not '{}'", name, option->wanted, value));
+      fail_in(place,
+              fmt::format("--{} must be {}, not '{}'", name, option->wanted, shown(std::string(value))));
     at = end;
   }
   return found;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <span>
 
+#include "config/config_node.h"
 #include "core/error.h"
 #include "core/nearest_name.h"
 
@@ -113,7 +114,8 @@ const SampleOption* option_of_table(std::string_view key) {
 std::string why_not_in_line(std::string_view letters) {
   for (const Refused& refused : kRefused)
     if (refused.letters == letters) return fmt::format("--{} {}", letters, refused.reason);
-  return fmt::format("unknown option '--{}'; known are {}", letters, listing(&SampleOption::letters, "--"));
+  return fmt::format("unknown option '--{}'; known are {}", shown(std::string(letters)),
+                     listing(&SampleOption::letters, "--"));
 }
 
 std::string why_not_in_table(std::string_view key) {
@@ -121,7 +123,8 @@ std::string why_not_in_table(std::string_view key) {
     if (refused.key == key) return fmt::format("'{}' {}", key, refused.reason);
   std::vector<std::string> known = {"prompt"};
   for (const SampleOption& option : kOptions) known.emplace_back(option.key);
-  return fmt::format("unknown key '{}'; the nearest known key is '{}'", key, nearest_name(key, known));
+  return fmt::format("unknown key '{}'; the nearest known key is '{}'", shown(std::string(key)),
+                     nearest_name(key, known));
 }
 
 bool set_option(SamplePrompt& prompt, const SampleOption& option, const OptionValue& value) {

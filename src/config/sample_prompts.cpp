@@ -45,19 +45,19 @@ std::vector<SamplePrompt> read_lines(const std::string& path, std::string_view t
   return prompts;
 }
 
-// Sets what an entry of a table says; `shown` is the value as the message quotes it.
+// Sets what an entry of a table says; `quoted` is the value as the message has it.
 void set_key(SamplePrompt& prompt, const std::string& key, const OptionValue& value,
-             const std::string& shown) {
+             const std::string& quoted) {
   if (key == "prompt") {
     const auto* text = std::get_if<std::string>(&value);
-    if (text == nullptr) fail_in(prompt.place, fmt::format("'prompt' must be a text, not {}", shown));
+    if (text == nullptr) fail_in(prompt.place, fmt::format("'prompt' must be a text, not {}", quoted));
     prompt.prompt = *text;
     return;
   }
   const SampleOption* option = option_of_table(key);
   if (option == nullptr) fail_in(prompt.place, why_not_in_table(key));
   if (!set_option(prompt, *option, value))
-    fail_in(prompt.place, fmt::format("'{}' must be {}, not {}", key, option->wanted, shown));
+    fail_in(prompt.place, fmt::format("'{}' must be {}, not {}", key, option->wanted, quoted));
 }
 
 OptionValue value_of(const ConfigNode& node) {
@@ -121,7 +121,7 @@ json parse_json(const std::string& path, std::string_view text) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      fail_in(path, fmt::format("the key '{}' comes twice in an entry", parsed.get<std::string>()));
+      fail_in(path, fmt::format("the key '{}' comes twice in an entry", shown(parsed.get<std::string>())));
     return true;
   };
   try {
@@ -129,6 +129,8 @@ json parse_json(const std::string& path, std::string_view text) {
   } catch (const json::parse_error& error) {
     const auto line = 1 + std::ranges::count(text.substr(0, error.byte > 0 ? error.byte - 1 : 0), '\n');
     fail_in(at_line(path, line), "not valid JSON");
+  } catch (const json::out_of_range&) {
+    fail_in(path, "holds a number that is too large to be read");
   }
 }
 
@@ -145,7 +147,7 @@ std::vector<SamplePrompt> read_json(const std::string& path, std::string_view te
     }
     if (!entry.is_object()) fail_in(place, "must be an object or a text");
     SamplePrompt& prompt = prompts.emplace_back(SamplePrompt{.place = place});
-    for (const auto& [key, value] : entry.items()) set_key(prompt, key, value_of(value), value.dump());
+    for (const auto& [key, value] : entry.items()) set_key(prompt, key, value_of(value), shown(value.dump()));
     if (!entry.contains("prompt")) fail_in(place, "'prompt' is missing");
   }
   return prompts;
@@ -159,8 +161,8 @@ std::vector<SamplePrompt> read_by_extension(const std::string& path, const ReadF
                       : extension == ".json" ? read_json
                                              : nullptr;
   if (reader == nullptr)
-    fail_in(path,
-            fmt::format("a file of sample prompts ends in .txt, .toml or .json, not in '{}'", extension));
+    fail_in(path, fmt::format("a file of sample prompts ends in .txt, .toml or .json, not in '{}'",
+                              shown(extension)));
   const std::string text = read(path);
   if (text.size() > kMaxConfigBytes) fail_in(path, fmt::format("has more than {} bytes", kMaxConfigBytes));
   return reader(path, text);

@@ -59,7 +59,9 @@ ConfigNode node_of(const toml::node& from) {
 ConfigNode parse_toml(const std::string& path, std::string_view text) {
   check_toml_limits(path, text);
   try {
-    return table_node(entries_of(toml::parse(text, path)), 1);
+    ConfigNode root = table_node(entries_of(toml::parse(text, path)), 1);
+    check_texts(path, root);
+    return root;
   } catch (const toml::parse_error& error) {
     std::string reason(error.description());
     std::ranges::replace(reason, '\n', ' ');

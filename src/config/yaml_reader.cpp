@@ -250,7 +250,9 @@ ConfigNode parse_yaml(const std::string& path, std::string_view text) {
     fail_at(path, error.mark.line + 1,
             fmt::format("column {}: not valid YAML: {}", error.mark.column + 1, reason));
   }
-  return builder.take();
+  ConfigNode root = builder.take();
+  check_texts(path, root);
+  return root;
 }
 
 }  // namespace leco

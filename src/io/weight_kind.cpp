@@ -15,7 +15,8 @@ struct Sign {
   std::string_view kind;
 };
 
-// The first that fits any name decides; so a whole checkpoint stands before its parts.
+// The first that fits any name decides; so a whole checkpoint stands before its parts, and what a LoRA file
+// holds beside plain modules before these.
 constexpr auto kSigns = std::to_array<Sign>({
     {Where::kBegins, "model.diffusion_model.joint_blocks.", "a model of Stable Diffusion 3"},
     {Where::kBegins, "joint_blocks.", "a model of Stable Diffusion 3"},
@@ -30,6 +31,14 @@ constexpr auto kSigns = std::to_array<Sign>({
     {Where::kBegins, "transformer_blocks.", "a diffusion transformer"},
     {Where::kBegins, "model.diffusion_model.", kWholeModel},
     {Where::kBegins, "input_blocks.", "a U-Net alone (LDM names)"},
+    {Where::kEnds, ".hada_w1_a", "a LoHa (LyCORIS)"},
+    {Where::kEnds, ".lokr_w1", "a LoKr (LyCORIS)"},
+    {Where::kEnds, ".lokr_w1_a", "a LoKr (LyCORIS)"},
+    {Where::kEnds, ".lora_mid.weight", "a LoCon in Tucker form (LyCORIS)"},
+    {Where::kEnds, ".dora_scale", "a DoRA"},
+    {Where::kEnds, ".lora_magnitude_vector", "a DoRA"},
+    {Where::kEnds, ".lora_magnitude_vector.weight", "a DoRA"},
+    {Where::kEnds, ".diff", "full weight differences (LyCORIS)"},
     {Where::kBegins, "lora_unet_", "a LoRA"},
     {Where::kBegins, "lora_te", "a LoRA of a text encoder"},
     {Where::kEnds, ".lora_A.weight", "a LoRA (PEFT)"},
@@ -41,14 +50,6 @@ constexpr auto kSigns = std::to_array<Sign>({
     {Where::kBegins, "encoder.block.", "a T5 text encoder"},
     {Where::kBegins, "control_model.", "a ControlNet"},
     {Where::kBegins, "controlnet_", "a ControlNet"},
-    {Where::kEnds, ".hada_w1_a", "a LoHa (LyCORIS)"},
-    {Where::kEnds, ".lokr_w1", "a LoKr (LyCORIS)"},
-    {Where::kEnds, ".lokr_w1_a", "a LoKr (LyCORIS)"},
-    {Where::kEnds, ".lora_mid.weight", "a LoCon in Tucker form (LyCORIS)"},
-    {Where::kEnds, ".dora_scale", "a DoRA"},
-    {Where::kEnds, ".lora_magnitude_vector", "a DoRA"},
-    {Where::kEnds, ".lora_magnitude_vector.weight", "a DoRA"},
-    {Where::kEnds, ".diff", "full weight differences (LyCORIS)"},
     {Where::kBegins, "down_blocks.0.", "a U-Net in Diffusers' layout"},
     {Where::kBegins, "text_model.", "a CLIP text encoder"},
     {Where::kBegins, "vision_model.", "a CLIP image encoder"},

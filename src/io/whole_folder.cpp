@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -44,14 +45,20 @@ void take_name(const std::string& fresh, const std::string& path) {
   rename_or_throw(fresh, path);
 }
 
+// An entry of DONE; somebody may have edited it.
+bool describes_file(const nlohmann::json& entry) {
+  return entry.is_object() && entry.value("bytes", nlohmann::json()).is_number_unsigned() &&
+         entry.value("sha256", nlohmann::json()).is_string();
+}
+
 std::string damage_of_file(const std::string& path, const nlohmann::json& expected) {
   const std::string name = fs::path(path).filename().string();
   std::error_code failure;
   const auto bytes = fs::file_size(path, failure);
   if (failure) return fmt::format("{} cannot be read: {}", name, failure.message());
-  if (bytes != expected.value("bytes", uint64_t{0}))
-    return fmt::format("{} has {} bytes instead of {}", name, bytes, expected.value("bytes", uint64_t{0}));
-  if (sha256_of_file(path) != expected.value("sha256", ""))
+  const auto wanted = expected.at("bytes").get<uint64_t>();
+  if (bytes != wanted) return fmt::format("{} has {} bytes instead of {}", name, bytes, wanted);
+  if (sha256_of_file(path) != expected.at("sha256"))
     return fmt::format("{} has another checksum than DONE says", name);
   return {};
 }
@@ -97,11 +104,12 @@ std::string damage_of(const std::string& folder) {
   if (!fs::is_regular_file(manifest_path, failure)) return "DONE is missing";
   const auto manifest =
       nlohmann::json::parse(read_local_file(manifest_path.string()), nullptr, /*allow_exceptions=*/false);
-  if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_object())
+  if (!manifest.is_object()) return "DONE is no manifest";
+  if (manifest.value("format", nlohmann::json()) != kFormat) return "another version of leco wrote it";
+  const nlohmann::json files = manifest.value("files", nlohmann::json());
+  if (!files.is_object() || files.empty() || !std::ranges::all_of(files, describes_file))
     return "DONE is no manifest";
-  if (manifest.value("format", 0) != kFormat) return "another version of leco wrote it";
-  for (const auto& [name, expected] : manifest["files"].items()) {
-    if (!expected.is_object()) return "DONE is no manifest";
+  for (const auto& [name, expected] : files.items()) {
     if (std::string damage = damage_of_file((fs::path(folder) / name).string(), expected); !damage.empty())
       return damage;
   }

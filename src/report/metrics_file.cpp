@@ -64,7 +64,7 @@ std::string lines_of_steps(const std::string& path, int64_t finished_steps) {
   std::ifstream in(path);
   for (std::string line; steps < finished_steps && std::getline(in, line); ++steps) {
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || json.value("step", int64_t{0}) != steps + 1) break;
+    if (!json.is_object() || json.value("step", nlohmann::json()) != steps + 1) break;
     kept += line + "\n";
   }
   if (steps < finished_steps)

@@ -37,7 +37,7 @@ std::optional<ordered_json> read_object(const std::string& path) {
   std::error_code failure;
   if (!fs::is_regular_file(path, failure)) return std::nullopt;
   auto object = ordered_json::parse(read_local_file(path), nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object() || object.value("format", 0) != kFormat) return std::nullopt;
+  if (!object.is_object() || object.value("format", ordered_json()) != kFormat) return std::nullopt;
   return object;
 }
 

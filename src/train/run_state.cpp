@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "io/json_object.h"
 #include "io/safetensors.h"
 #include "io/whole_folder.h"
 #include "lora/lora_file.h"
@@ -75,16 +76,24 @@ std::string record_text(const StateRecord& record) {
 }
 
 StateRecord record_from(const std::string& text, const std::string& folder) {
+  // nlohmann-json itself would make 2 of 2.5.
+  const auto whole = [&folder](const ordered_json& object, const char* key, int64_t least) {
+    const ordered_json& value = object.at(key);
+    if (!value.is_number_integer() || value.get<int64_t>() < least)
+      throw_usage(fmt::format("'{}/{}' is no record of a state: '{}' is {}; expected a whole number from {}",
+                              folder, kRecord, key, shown(value), least));
+    return value.get<int64_t>();
+  };
   try {
     const ordered_json json = ordered_json::parse(text);
     if (json.at("format") != kFormat)
       throw_usage(
           fmt::format("'{}' is a state of another version of leco ({})", folder, json.value("version", "?")));
-    return {.step = json.at("step"),
+    return {.step = whole(json, "step", 0),
             .seed = json.at("seed"),
-            .pairs_per_step = json.at("pairs_per_step"),
-            .threads = json.at("threads"),
-            .max_train_steps = json.at("max_train_steps"),
+            .pairs_per_step = whole(json, "pairs_per_step", 1),
+            .threads = whole(json, "threads", 1),
+            .max_train_steps = whole(json, "max_train_steps", 1),
             .lr_decay_steps = json.at("lr_decay_steps"),
             .settings = entries_of(json.at("settings")),
             .pairs = json.at("pairs"),
@@ -93,8 +102,8 @@ StateRecord record_from(const std::string& text, const std::string& folder) {
             .version = json.at("version"),
             .numbers = numbers_of(json.at("numbers")),
             .loss_scale = {.scale = json.at("loss_scale").at("scale"),
-                           .clean_steps = json.at("loss_scale").at("clean_steps"),
-                           .skipped_steps = json.at("loss_scale").at("skipped_steps")}};
+                           .clean_steps = whole(json.at("loss_scale"), "clean_steps", 0),
+                           .skipped_steps = whole(json.at("loss_scale"), "skipped_steps", 0)}};
   } catch (const nlohmann::json::exception& error) {
     throw_usage(fmt::format("'{}/{}' is no record of a state: {}", folder, kRecord, error.what()));
   }
@@ -201,7 +210,7 @@ std::optional<std::string> newest_state(const TrainSettings& settings, std::vect
 }
 
 void remove_old_states(const TrainSettings& settings, int64_t step, int64_t most) {
-  const std::regex numbered(literally(settings.output_name) + "-step([0-9]{8,})-state");
+  const std::regex numbered(literally(settings.output_name) + "-step([0-9]{8,18})-state");
   for (const fs::path& folder : states_of(settings)) {
     std::smatch match;
     const std::string name = folder.filename().string();

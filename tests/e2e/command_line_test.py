@@ -126,6 +126,38 @@ class CommandLineTest(LecoTest):
         self.ok(*flags, f"--config_file={self.folder / 'ranks'}", "--output_config", ranks=2)
         self.assertEqual((self.folder / "ranks.toml").read_text(), target.read_text())
 
+    def shell(self, script, *arguments):
+        """Of bash, which has LECO and the arguments as "$LECO" and "$@"."""
+        return subprocess.run(["bash", "-c", script, "bash", *map(str, arguments)], env={**environment(), "LECO": LECO},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    def test_results_that_cannot_be_written_are_an_error(self):
+        plan = ("plan", f"--prompts_file={self.prompts}")
+        for words in (["--version"], plan, [*plan, "--json"]):
+            run = self.shell('"$LECO" "$@" > /dev/full', *words)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertIn("error: the results could not be written to stdout; is its disk full?", run.stderr)
+        many = self.write("many.toml", "[[prompts]]\ntarget = 'a'\n" * 2000)  # more than a pipe holds
+        run = self.shell('"$LECO" "$@" | head -n 1; exit ${PIPESTATUS[0]}', "plan", "--json", f"--prompts_file={many}")
+        self.assertEqual((run.returncode, run.stderr), (0, ""), "a reader that goes had enough")
+
+    def test_closed_and_broken_streams_harm_no_training(self):
+        flags = self.arguments("out", max_train_steps=2)
+        run = self.shell('"$LECO" "$@" 2>&1 | head -n 1; exit ${PIPESTATUS[0]}', *flags)
+        self.assertEqual(run.returncode, 0, "the log's reader went away")
+        expected = self.files("out"), self.metrics("out")
+        run = self.shell('"$LECO" "$@" <&- >&- 2>&-', *self.arguments("closed", max_train_steps=2))
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (0, "", ""))
+        self.assertTrue((self.files("closed"), self.metrics("closed")) == expected)
+        script = 'exec <&- >&- 2>&-; "$LECO" "$@" & wait $!; exit $?'
+        self.assertEqual(self.shell(script, "train", "--prompts_file=/no/such.toml").returncode, 2)
+
+    def test_a_line_stays_readable_however_long_the_mistake_is(self):
+        run = Run(["train", "--" + "ä" * 50_000])
+        self.assertEqual((run.status, len(run.errors())), (2, 1), run.err[:5000])
+        self.assertLess(len(run.err.encode()), 4200)
+        self.assertRegex(run.err, r"error: unknown flag --ä+ … ä+; did you mean --\w+\? \(--help lists all flags\)\n$")
+
     def test_log_lines_go_where_they_are_asked_to(self):
         log = self.folder / "log.txt"
         log.write_text("old\n")

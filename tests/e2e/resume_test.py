@@ -109,6 +109,29 @@ class ResumeTest(LecoTest):
             with self.subTest(name):
                 outcome.result()
 
+    def test_what_somebody_edited_is_passed_over_or_refused_by_name(self):
+        flags = {"save_state": True, "save_every_n_steps": 1, "pairs_per_step": 1}
+        self.run_steps("whole", max_train_steps=3, **flags)
+        state = self.folder / "whole" / "x-step00000002-state"
+        done, record = ((state / name).read_text() for name in ("DONE", "state.json"))
+
+        def resume(text, name="DONE"):
+            output = self.folder / "out"
+            shutil.rmtree(output, ignore_errors=True)
+            shutil.copytree(self.folder / "whole", output)
+            shutil.rmtree(output / "x-state")
+            (output / state.name / name).write_text(text)
+            (output / ("x-step" + "9" * 30 + "-state")).mkdir()  # more than any step
+            return self.run_steps("out", max_train_steps=3, resume="auto", save_last_n_steps_state=1, **flags).err
+
+        self.assertIn("DONE is no manifest", resume(done.replace('"bytes": ', '"bytes": "of" , "x": ')))
+        for text in (record.replace('"step": 2', '"step": 1.5'), record.replace('"step": 2', '"step": -2')):
+            err = resume(text, "state.json")
+            self.assertRegex(err, r"state.json' is no record of a state: 'step' is (1\.5|-2); expected a whole number from 0")
+            self.assertIn("goes on from step 1", err)
+        (self.folder / "whole" / "x.metrics.jsonl").write_text('{"step": "one"}\n')
+        self.assertIn("x.metrics.jsonl' has 0 of the 2 steps that are done", resume(done))
+
     def test_float16_goes_on_with_its_loss_scale(self):
         heavy = self.prompts.read_text().replace("resolution = 64", "resolution = 64\nweight = 3e5")  # early gradients overflow
         flags = {"prompts_file": self.write("heavy.toml", heavy), "mixed_precision": "fp16", "lr_scheduler": "linear"}

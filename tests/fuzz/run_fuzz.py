@@ -1,8 +1,8 @@
 """Runs a libFuzzer program on good files and what it makes of them.
 
 usage: run_fuzz.py build/tests/fuzz/fuzz_NAME [--seconds 600] [--runs N --seed N]
-The good files (seeds) are made anew: small ones of torch.save and of safetensors, and the configurations of the models in
-tests/data. What libFuzzer finds is left beside the program; exit status 1 then.
+The good files (seeds) are made anew: small ones of torch.save and of safetensors, the configurations of the models in
+tests/data, and prompt files and sweeps of configs. What libFuzzer finds is left beside the program; exit status 1 then.
 """
 import argparse
 import io
@@ -16,7 +16,8 @@ from collections import OrderedDict
 import torch
 from safetensors.torch import save
 
-DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA, CONFIGS = ROOT / "tests" / "data", ROOT / "configs"
 LARGEST = 1 << 16  # bytes of an input
 
 
@@ -57,7 +58,17 @@ def configs():
         yield path.read_bytes()
 
 
-SEEDS = {"checkpoint": checkpoints, "pickle": pickles, "safetensors": safetensors_files, "config": configs}
+def prompts():
+    """The examples, and a file of each form that has none."""
+    for path in sorted(CONFIGS.glob("*/*.*")):
+        yield path.read_bytes()
+    yield b"a cat --n a dog --w 64 --h 64 --d 7 --s 20 --l 7.5 --ss euler_a --m -1,0,1\n# b\n"
+    yield b'[{"prompt": "a", "seed": 1, "multiplier": [-1, 0.5]}, "a cat --w 64"]'
+    yield b'[prompt]\nwidth = 64\n[[prompt.subset]]\nprompt = "a"\nmultiplier = [1, 2.5]\n'
+    yield b'output_dir: out\nsliders: [{name: a, target_class: "", positive: "\\xe9", resolutions: [64, [64, 128]]}]\ngrid: {seed: [1, 2]}\n'
+
+
+SEEDS = {"checkpoint": checkpoints, "pickle": pickles, "safetensors": safetensors_files, "config": configs, "prompts": prompts}
 
 
 def main():

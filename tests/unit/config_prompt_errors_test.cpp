@@ -239,6 +239,13 @@ TEST(TomlLimits, RefuseWhatWouldEndTheProcessInTheParser) {
   });
 }
 
+TEST(PromptFileErrors, NameATextWithAZeroByte) {
+  EXPECT_NE(refusal("[[prompts]]\ntarget = \"a\\u0000b\"").find("p.toml, line 2: a text holds a zero byte"),
+            std::string::npos);
+  EXPECT_NE(refusal("[[prompts]]\ntarget = \"a\"\n\"b\\u0000\" = 1").find("line 3: a text holds a zero byte"),
+            std::string::npos);
+}
+
 TEST(TomlLimits, LetHonestFilesPass) {
   const std::string dots = repeated("so. ", 100), brackets = repeated("[{", 100);
   for (const std::string quote : {"\"", "'", "\"\"\"", "'''"}) {

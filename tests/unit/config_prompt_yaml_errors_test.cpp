@@ -110,6 +110,16 @@ TEST(YamlErrors, OfAiToolkitJobsSayWhatCannotBeTakenOver) {
   expect_refused("jobs: x\nconfig: {}", "unknown key 'jobs'; the nearest known key is 'job'");
 }
 
+TEST(YamlErrors, NameTextsThatAnEscapeMakesNoText) {
+  for (const std::string escape : {"\\N", "\\_"}) {
+    expect_refused("- target: a\n  positive: \"b" + escape + "c\"",
+                   "line 2: a text is not UTF-8: of YAML's escapes write \\x85 for \\N and \\xA0 for \\_");
+    expect_refused("- \"tar" + escape + "get\": a", "line 1: a text is not UTF-8");
+  }
+  expect_refused("- target: \"a\\0b\"", "line 1: a text holds a zero byte");
+  EXPECT_EQ(load_yaml("- target: \"a\\x85\\xA0\\L\"").pairs[0].target, "a\xC2\x85\xC2\xA0\xE2\x80\xA8");
+}
+
 TEST(YamlLimits, RefuseWhatWouldFillMemoryOrTheStack) {
   EXPECT_NE(yaml_refusal(std::string(1'000'001, '#')).find("p.yaml: 1000001 bytes are too many"),
             std::string::npos);

@@ -174,6 +174,7 @@ TEST(SamplePrompts, bad_json_is_refused_with_file_and_entry) {
        "'sample_steps' must be a whole number from 1 to 1000, not 100.0"},
       {"[\"a --g 1\"]", "p.json, entry 1: --g is"},
       {"[\"a\\u0000b\"]", "zero byte"},
+      {R"([{"prompt": "a", "scale": 1e999}])", "a number that is too large"},
       {"[[[[[[[[[[[[1]]]]]]]]]]]]", "too deep"},
       {"[]", "holds no prompt"},
   };

@@ -20,6 +20,10 @@ TEST(RecogniseWeights, TellsOtherFamiliesApart) {
   EXPECT_EQ(kind_of("double_blocks.0.img_attn.qkv.weight"), "a model of the Flux kind");
   EXPECT_EQ(kind_of("model.diffusion_model.double_blocks.0.img_attn.qkv.weight"), "a model of the Flux kind");
   EXPECT_EQ(kind_of("lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"), "a LoRA");
+  for (const auto& [leaf, kind] : {std::pair{"hada_w1_a", "a LoHa (LyCORIS)"},
+                                   {"lokr_w1", "a LoKr (LyCORIS)"},
+                                   {"dora_scale", "a DoRA"}})
+    EXPECT_EQ(kind_of(std::string("lora_unet_down_blocks_0_attentions_0_proj_in.") + leaf), kind);
   EXPECT_EQ(kind_of("decoder.conv_in.weight"), "a VAE");
   EXPECT_EQ(kind_of("input_blocks.0.0.weight"), "a U-Net alone (LDM names)");
 }

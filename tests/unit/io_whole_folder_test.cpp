@@ -1,5 +1,6 @@
 #include "io/whole_folder.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,8 +81,15 @@ TEST_F(WholeFolders, ThatWereDamagedLaterAreToldApart) {
   };
   EXPECT_EQ(damage_after([&] { fs::remove(path + "/DONE"); }), "DONE is missing");
   EXPECT_EQ(damage_after([&] { overwrite("DONE", "{\"format\": 1"); }), "DONE is no manifest");
-  EXPECT_EQ(damage_after([&] { overwrite("DONE", "{\"format\": 1, \"files\": {\"a\": 3}}"); }),
-            "DONE is no manifest");
+  for (const char* files :
+       {R"({"a": 3})", R"({"a": {"bytes": "3", "sha256": ""}})", R"({"a": {"bytes": -1}})",
+        R"({"a": {"bytes": 1, "sha256": 5}})", "{}", "[]", "null"})
+    EXPECT_EQ(
+        damage_after([&] { overwrite("DONE", fmt::format("{{\"format\": 1, \"files\": {}}}", files)); }),
+        "DONE is no manifest")
+        << files;
+  EXPECT_EQ(damage_after([&] { overwrite("DONE", R"({"format": "one", "files": {}})"); }),
+            "another version of leco wrote it");
   EXPECT_EQ(damage_after([&] { overwrite("DONE", "{\"format\": 2, \"files\": {}}"); }),
             "another version of leco wrote it");
   EXPECT_EQ(damage_after([&] { overwrite("lora.safetensors", "weight"); }),

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "lora/adapter_config.h"
 #include "lora/lora_file.h"
 #include "tests/support/golden.h"
 #include "tests/support/refusal.h"
@@ -108,6 +111,39 @@ TEST_F(Stack, takes_modules_that_have_no_alpha_at_their_rank) {
   LoraStack other(*unet_);
   other.add(file_of(tensors));
   EXPECT_TRUE(output(1.0).equal(with_alpha));
+}
+
+TEST_F(Stack, refuses_an_alpha_that_is_not_one_finite_number) {
+  const NamedTensors tensors = trained(*unet_, {.rank = 2}, 1);
+  const auto refusal_with = [&](const Tensor& alpha) {
+    NamedTensors changed = tensors;
+    for (auto& [name, tensor] : changed)
+      if (name.ends_with("_0_proj_in.alpha")) tensor = alpha;
+    return refusal(changed);
+  };
+  for (const auto& [alpha, said] :
+       {std::pair{at::ones({3}), "_0_proj_in' has shape [3], a single number"},
+        {at::ones({0}), "has shape [0], a single number is expected"},
+        {at::scalar_tensor(std::nan("")), "is nan, a finite number is expected"},
+        {at::scalar_tensor(1e300, torch::kFloat64), "is 1e+300, a finite number"}})
+    EXPECT_NE(refusal_with(alpha).find(said), std::string::npos) << refusal_with(alpha);
+}
+
+TEST(AdapterConfig, refuses_what_it_cannot_take) {
+  const auto refusal = [](const std::string& json) {
+    return leco::testing::refusal_of("a/adapter_config.json",
+                                     [&] { AdapterConfig(json, "", "a/adapter_config.json"); });
+  };
+  for (const auto& [json, said] :
+       {std::pair{"[]", "'a/adapter_config.json' is not a JSON object"},
+        {R"({"lora_alpha": "4"})", "'lora_alpha' is \"4\", a number is expected"},
+        {R"({"use_dora": true})", "it is a DoRA"},
+        {R"({"use_dora": 1})", "'use_dora' is 1, true or false is expected"},
+        {R"({"use_rslora": "yes"})", "'use_rslora' is \"yes\", true or false"},
+        {R"({"alpha_pattern": [4]})", "'alpha_pattern' is [4], an object of numbers"},
+        {R"({"alpha_pattern": {"to_q": null}})", "'to_q' is null, a number is expected"},
+        {R"({"alpha_pattern": {"to_.*": 4}})", "regular expression"}})
+    EXPECT_NE(refusal(json).find(said), std::string::npos) << refusal(json);
 }
 
 TEST_F(Stack, refuses_what_is_no_lora_for_this_model) {
