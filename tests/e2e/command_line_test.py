@@ -2,7 +2,6 @@
 
 usage: command_line_test.py MPIEXEC LECO
 """
-import json
 import os
 import pty
 import re
@@ -54,11 +53,6 @@ def typed(folder, keys):
 
 
 class CommandLineTest(LecoTest):
-    def ok(self, *arguments, ranks=None):
-        run = Run(arguments, ranks)
-        self.assertEqual(run.status, 0, run.err)
-        return run
-
     def test_help_of_every_command_in_80_columns(self):
         whole = self.ok("--help").out
         self.assertEqual(whole, self.ok("help").out)
@@ -79,11 +73,7 @@ class CommandLineTest(LecoTest):
                              (["help", "pln"], ["unknown subcommand 'pln'", "did you mean 'plan'"]),
                              (["--seed=1", "train"], ["--seed=1 stands before the subcommand", "leco train --seed=1"]),
                              (["completion", "zsh"], ["bash"]), (["help", "train", "plan"], ["one command"])):
-            run = Run(words)
-            self.assertEqual((run.status, run.out), (2, ""))
-            self.assertEqual(len(run.errors()), 1, run.err)
-            for text in texts:
-                self.assertIn(text, run.errors()[0])
+            self.check_refused(Run(words), *texts)
 
     def test_bash_completes_commands_flags_values_and_files(self):
         (self.folder / "prompts one.toml").touch()
@@ -116,13 +106,8 @@ class CommandLineTest(LecoTest):
         run = self.ok(*flags, f"--config_file={target}", "--output_config")
         self.assertEqual(run.out, f"{target}\n")
         self.assertFalse((self.folder / "out").exists(), "nothing is trained")
-        again = Run([*flags, f"--config_file={target}", "--output_config"])
-        self.assertEqual(again.status, 2)
-        self.assertIn("exists already", again.errors()[0])
-        ask = ("plan", "--json")
-        direct = json.loads(self.ok(*ask, *flags[1:]).out)
-        read = json.loads(self.ok(*ask, f"--config_file={target}").out)
-        self.assertEqual(direct, read)
+        self.check_refused(Run([*flags, f"--config_file={target}", "--output_config"]), "exists already")
+        self.assertEqual(self.json_of("plan", *flags[1:]), self.json_of("plan", f"--config_file={target}"))
         self.ok(*flags, f"--config_file={self.folder / 'ranks'}", "--output_config", ranks=2)
         self.assertEqual((self.folder / "ranks.toml").read_text(), target.read_text())
 
@@ -143,9 +128,8 @@ class CommandLineTest(LecoTest):
         self.assertEqual(wrong.status, 2)
         self.assertIn("no such model", wrong.err, "errors stand on stderr too")
         self.assertIn("no such model", log.read_text())
-        closed = Run([*flags, "--console_log_file=/proc/leco.log"])
-        self.assertEqual(closed.status, 2)
-        self.assertIn("--console_log_file=/proc/leco.log: the file cannot be written", closed.errors()[0])
+        self.check_refused(Run([*flags, "--console_log_file=/proc/leco.log"]),
+                           "--console_log_file=/proc/leco.log: the file cannot be written")
         ranks = self.ok(*flags, f"--console_log_file={log}", ranks=2)
         self.assertRegex(log.read_text(), r"^\d\d:\d\d:\d\d \[rank 0\] ")
         self.assertNotIn(" info: ", ranks.err)

@@ -56,6 +56,7 @@ BAD = [
     ("names", "src/core/a.cpp", "// const int n = 3;\n", "this comment is code"),
     ("names", "src/core/a.cpp", "// std::vector<int> order(3);\n", "this comment is code"),
     ("names", "src/core/a.cpp", "// if (ready) {\n", "this comment is code"),
+    ("names", "setup.sh", 'make -j "$(nproc)"\n', "setup.sh:1: nproc heeds OMP_NUM_THREADS"),
     ("format", "src/core/a.cpp", "int  a ;\n", "src/core/a.cpp:1: not formatted"),
     ("docs", "README.md", "[gone](docs/gone.md)\n", "README.md:1: the link to 'docs/gone.md' leads nowhere"),
     ("docs", "README.md", "[flags](docs/flags.md#seeds)\n", "has no heading '#seeds'"),
