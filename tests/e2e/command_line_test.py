@@ -10,25 +10,16 @@ import signal
 import subprocess
 import time
 
-from leco_runs import LECO, LECO_LINE, ROOT, LecoTest, Run, environment, main
+from leco_runs import LECO, LECO_LINE, LecoTest, Run, environment, main
 
 COMPLETE = """
-source <("$LECO" completion bash)
+source {script}
 COMP_WORDS=({words}) COMP_CWORD={last}
 compopt() {{ :; }}
 _leco
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
-
-def completed(folder, *words):
-    """What bash offers for the last word, as COMP_WORDBREAKS splits the line: '=' is a word of its own."""
-    quoted = " ".join(f"'{word}'" for word in words)
-    script = COMPLETE.format(words=quoted, last=len(words) - 1)
-    done = subprocess.run(["bash", "--norc", "-c", script], env={**environment(), "LECO": LECO}, cwd=folder,
-                          capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    return [line for line in done.stdout.splitlines() if line]
 
 
 def typed(folder, keys):
@@ -75,26 +66,35 @@ class CommandLineTest(LecoTest):
                              (["completion", "zsh"], ["bash"]), (["help", "train", "plan"], ["one command"])):
             self.check_refused(Run(words), *texts)
 
+    def completed(self, *words):
+        """What bash offers for the last word, as COMP_WORDBREAKS splits the line: '=' is a word of its own."""
+        quoted = " ".join(f"'{word}'" for word in words)
+        text = COMPLETE.format(script=self.script, words=quoted, last=len(words) - 1)
+        done = subprocess.run(["bash", "--norc", "-c", text], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [line for line in done.stdout.splitlines() if line]
+
     def test_bash_completes_commands_flags_values_and_files(self):
+        self.script = self.write("completion.bash", self.ok("completion", "bash").out).name
         (self.folder / "prompts one.toml").touch()
         (self.folder / "models").mkdir()
-        self.assertEqual(completed(self.folder, "leco", "tr"), ["train"])
-        self.assertEqual(completed(self.folder, "leco", "help", "pl"), ["plan"])
-        self.assertEqual(completed(self.folder, "leco", "completion", ""), ["bash"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--max_den"), ["--max_denoising_steps="])
-        self.assertEqual(completed(self.folder, "leco", "train", "--no_met"), ["--no_metadata "])
-        self.assertEqual(completed(self.folder, "leco", "plan", "--js"), ["--json "])
-        self.assertEqual(completed(self.folder, "leco", "train", "--js"), [])
-        self.assertEqual(completed(self.folder, "leco", "train", "--wandb"), [], "what is refused is not offered")
+        self.assertEqual(self.completed("leco", "tr"), ["train"])
+        self.assertEqual(self.completed("leco", "help", "pl"), ["plan"])
+        self.assertEqual(self.completed("leco", "completion", ""), ["bash"])
+        self.assertEqual(self.completed("leco", "train", "--max_den"), ["--max_denoising_steps="])
+        self.assertEqual(self.completed("leco", "train", "--no_met"), ["--no_metadata "])
+        self.assertEqual(self.completed("leco", "plan", "--js"), ["--json "])
+        self.assertEqual(self.completed("leco", "train", "--js"), [])
+        self.assertEqual(self.completed("leco", "train", "--wandb"), [], "what is refused is not offered")
         values = ["shared", "independent", "antithetic"]
         for words in (["--rollout_length", "=", ""], ["--rollout_length", "="], ["--rollout_length", ""]):
-            self.assertEqual(completed(self.folder, "leco", "train", *words), values)
-        self.assertEqual(completed(self.folder, "leco", "train", "--rollout_length", "=", "a"), ["antithetic"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--rollout_length=a"), ["--rollout_length=antithetic"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--prompts_file", "=", "pro"), ["prompts one.toml"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--output_dir", "m"), ["models"])
-        self.assertEqual(completed(self.folder, "leco", "inspect", "m"), ["models"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--seed", "=", ""), [])
+            self.assertEqual(self.completed("leco", "train", *words), values)
+        self.assertEqual(self.completed("leco", "train", "--rollout_length", "=", "a"), ["antithetic"])
+        self.assertEqual(self.completed("leco", "train", "--rollout_length=a"), ["--rollout_length=antithetic"])
+        self.assertEqual(self.completed("leco", "train", "--prompts_file", "=", "pro"), ["prompts one.toml"])
+        self.assertEqual(self.completed("leco", "train", "--output_dir", "m"), ["models"])
+        self.assertEqual(self.completed("leco", "inspect", "m"), ["models"])
+        self.assertEqual(self.completed("leco", "train", "--seed", "=", ""), [])
 
     def test_bash_completes_what_is_typed(self):
         text = typed(self.folder, b"leco tra\t--rollout_len\tanti\t--no_metad\t\x01echo \"\x05\" done.\n")

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 
 import html5lib
 import torch
