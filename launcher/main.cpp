@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdio>
 #include <thread>
 #include <vector>
 
@@ -15,11 +14,6 @@
 namespace {
 
 using namespace leco;
-
-ExitStatus show(const World& world, const std::string& text) {
-  if (world.rank() == 0) std::fputs(text.c_str(), stdout);
-  return ExitStatus::kDone;
-}
 
 ExitStatus dispatch(World& world, const std::vector<std::string>& words) {
   if (words.empty()) throw_usage("no subcommand given: leco train, leco plan, leco inspect … (leco --help)");
