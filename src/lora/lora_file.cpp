@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "lora/module_names.h"
+#include "lora/stored_alpha.h"
 
 namespace leco {
 namespace {
@@ -44,12 +45,6 @@ void check_alpha(const StateDict& weights, const LoraModule& module, double alph
   if (std::abs(alpha - ours) > 1e-3 * std::abs(ours))  // the file may be in fp16
     throw_usage(fmt::format("'{}' has alpha {} at '{}', this run {}={}; {}", weights.origin(), alpha,
                             module.file_name(), setting_of(module, "alpha"), ours, kTakeFromFile));
-}
-
-double take_alpha(StateDict& weights, const LoraModule& module) {
-  const std::string name = module.file_name() + ".alpha";
-  if (!weights.contains(name)) return static_cast<double>(module.site().rank);  // by convention
-  return weights.take(name, weights.find(name)->shape).to(torch::kFloat64).reshape({}).item<double>();
 }
 
 // Asks for the modules by the names that they have in the file.
@@ -91,7 +86,7 @@ void load_lora(LoraNetwork& network, StateDict weights) {
          {std::pair{".lora_down.weight", module->down()}, {".lora_up.weight", module->up()}})
       matrix.copy_(weights.take_weight(module->file_name() + leaf, file_shape(*module, matrix))
                        .reshape(matrix.sizes()));
-    check_alpha(weights, *module, take_alpha(weights, *module));
+    check_alpha(weights, *module, take_alpha(weights, module->file_name(), module->site().rank));
   }
   if (const auto left = weights.left(); !left.empty())
     throw_usage(fmt::format("'{}' holds {} tensors that this network has no module for, first '{}'; {}",

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "io/weight_kind.h"
 #include "lora/module_names.h"
+#include "lora/stored_alpha.h"
 #include "model/to_device.h"
 
 namespace leco {
@@ -12,7 +13,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::string_view kDown = ".lora_down.weight", kUp = ".lora_up.weight", kAlpha = ".alpha";
+constexpr std::string_view kDown = ".lora_down.weight", kUp = ".lora_up.weight";
 
 std::string with(const std::string& module, std::string_view leaf) {
   return module + std::string(leaf);
@@ -43,12 +44,6 @@ void check_features(const StateDict& weights, const std::string& module, const A
 Tensor take_float(StateDict& weights, const std::string& name, const std::vector<int64_t>& stored) {
   const Tensor weight = weights.take_weight(name, stored).to(torch::kFloat32);
   return stored.size() == 4 && stored[2] == 1 ? weight.flatten(1) : weight;
-}
-
-double take_alpha(StateDict& weights, const std::string& module, int64_t rank) {
-  const std::string name = with(module, kAlpha);
-  if (!weights.contains(name)) return static_cast<double>(rank);  // by convention
-  return weights.take(name, weights.find(name)->shape).to(torch::kFloat64).reshape({}).item<double>();
 }
 
 [[noreturn]] void throw_no_lora(const StateDict& weights, const std::vector<std::string>& names) {
