@@ -9,19 +9,19 @@
 
 namespace leco {
 
-double take_alpha(StateDict& file, const std::string& module, int64_t rank) {
+double take_alpha(StateDict& weights, const std::string& module, int64_t rank) {
   const std::string name = module + ".alpha";
-  if (!file.contains(name)) return static_cast<double>(rank);
-  const std::vector<int64_t> shape = file.find(name)->shape;
-  const torch::Tensor alpha = file.take(name, shape);
-  std::string found = fmt::format("has shape [{}]", fmt::join(shape, ", "));
-  if (alpha.numel() == 1) {
-    const double value = alpha.to(torch::kFloat64).item<double>();
-    if (std::isfinite(value)) return value;
-    found = fmt::format("is {}", value);
-  }
-  throw_usage(fmt::format("'{}': the alpha of '{}' {}, a single finite number is expected", file.origin(),
-                          module, found));
+  if (!weights.contains(name)) return static_cast<double>(rank);
+  const std::vector<int64_t> shape = weights.find(name)->shape;
+  const torch::Tensor stored = weights.take(name, shape);
+  if (stored.numel() != 1)
+    throw_usage(fmt::format("'{}': the alpha of '{}' has shape [{}], a single number is expected",
+                            weights.origin(), module, fmt::join(shape, ", ")));
+  const double alpha = stored.to(torch::kFloat64).reshape({}).item<double>();
+  if (!std::isfinite(static_cast<float>(alpha)))
+    throw_usage(fmt::format("'{}': the alpha of '{}' is {}, a finite number is expected", weights.origin(),
+                            module, alpha));
+  return alpha;
 }
 
 }  // namespace leco

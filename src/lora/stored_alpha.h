@@ -1,4 +1,4 @@
-// The alpha of a module in a LoRA file.
+// The alpha that a LoRA file gives one of its modules.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace leco {
 
-// Of `module` as `file` is asked for it; its rank where the file says none, as all programs take it. Usage
-// error where that is not one finite number.
-double take_alpha(StateDict& file, const std::string& module, int64_t rank);
+// `module` is the name that `weights` is asked by; its `rank` is the alpha where the file has none, by
+// convention. A usage error names the module where the alpha is not one finite number.
+double take_alpha(StateDict& weights, const std::string& module, int64_t rank);
 
 }  // namespace leco

@@ -165,12 +165,11 @@ TEST_F(LoraFile, with_missing_foreign_or_misshaped_tensors_is_refused_by_name) {
 
 TEST_F(LoraFile, whose_alpha_is_not_one_finite_number_is_refused_by_name) {
   LoraNetwork network(*unet_, kShape, 2);
-  for (const auto& [alpha, found] :
-       {std::pair{at::ones({3}), "has shape [3]"}, {at::full({}, NAN), "is nan"}}) {
+  for (const auto& [alpha, found] : {std::pair{at::ones({3}), "has shape [3], a single number"},
+                                     {at::full({}, NAN), "is nan, a finite number"}}) {
     NamedTensors tensors = trained(*unet_, kShape);
     named(tensors, std::string(kLinear) + ".alpha") = alpha;
-    const std::string refused =
-        fmt::format("': the alpha of '{}' {}, a single finite number is expected", kLinear, found);
+    const std::string refused = fmt::format("': the alpha of '{}' {} is expected", kLinear, found);
     EXPECT_NE(refusal(network, tensors).find(refused), std::string::npos);
     EXPECT_THROW(layers_of_file(*unet_, open(), {}), Error);
     EXPECT_THROW(LoraStack(*unet_).add(open()), Error);
