@@ -1,4 +1,6 @@
 // `leco evaluate`: what a LoRA does, in numbers, curves and pictures.
+#include <cstdio>
+
 #include "launcher/evaluate/evaluation.h"
 #include "launcher/flags/evaluate_flags.h"
 #include "launcher/subcommand.h"
@@ -11,7 +13,9 @@ ExitStatus evaluate_command(World& world, std::span<const std::string> arguments
   if (settings.help) return show(world, evaluate_help());
   const auto files = share_files(world.host());
   LoadedParts model(settings.model, *files);
-  return show(world, evaluate(settings, model, world, *files));
+  const std::string written = evaluate(settings, model, world, *files);
+  if (world.rank() == 0) std::fputs(written.c_str(), stdout);
+  return ExitStatus::kDone;
 }
 
 }  // namespace leco
