@@ -125,13 +125,16 @@ install_python() {
   echo "$hash" >"$stamp"
 }
 
+# nproc alone would heed OMP_NUM_THREADS, which says how many threads a rank has.
+cores() { env -u OMP_NUM_THREADS nproc; }
+
 # compilers: one compiler a core, and 2 GB of memory for each, since a file that includes torch takes that much.
 compilers() {
-  local cores memory
-  cores=$(nproc)
+  local most memory
+  most=$(cores)
   memory=$(awk '/MemAvailable/ {print int($2 / 2000000)}' /proc/meminfo)
   ((memory < 1)) && memory=1
-  echo $((cores < memory ? cores : memory))
+  echo $((most < memory ? most : memory))
 }
 
 # build_targets TARGET…
@@ -191,7 +194,7 @@ run_tests() {
   build_targets all
   install_python tests/requirements.txt "the programs that tests compare with"
   # Two at a time: the MPI tests declare that they take both places, so nothing that is timed shares its cores.
-  ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(($(nproc) < 2 ? 1 : 2))"
+  ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(($(cores) < 2 ? 1 : 2))"
 }
 
 readonly verb=${1:-}

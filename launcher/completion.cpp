@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdio>
-
 #include "launcher/subcommand.h"
 
 namespace leco {
@@ -99,8 +97,7 @@ ExitStatus completion_command(World& world, std::span<const std::string> argumen
   if (!asks_for_help && (arguments.size() != 1 || arguments[0] != "bash"))
     throw_usage(
         "leco completion takes the name of a shell, and bash is the one it knows: leco completion bash");
-  if (world.rank() == 0) std::fputs((asks_for_help ? completion_help() : bash_completion()).c_str(), stdout);
-  return ExitStatus::kDone;
+  return show(world, asks_for_help ? completion_help() : bash_completion());
 }
 
 }  // namespace leco

@@ -215,10 +215,7 @@ ExitStatus examine(World& world, const DoctorFlags& flags) {
 
 ExitStatus doctor_command(World& world, std::span<const std::string> arguments) {
   const DoctorFlags flags = parse_doctor_flags(arguments);
-  if (flags.help) {
-    if (world.rank() == 0) std::fputs(doctor_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (flags.help) return show(world, doctor_help());
   set_collective_limit(kPatience);
   return examine(world, flags);
 }

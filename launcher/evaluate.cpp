@@ -10,10 +10,7 @@ namespace leco {
 
 ExitStatus evaluate_command(World& world, std::span<const std::string> arguments) {
   const EvaluateSettings settings = parse_evaluate_flags(arguments);
-  if (settings.help) {
-    if (world.rank() == 0) std::fputs(evaluate_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (settings.help) return show(world, evaluate_help());
   const auto files = share_files(world.host());
   LoadedParts model(settings.model, *files);
   const std::string written = evaluate(settings, model, world, *files);

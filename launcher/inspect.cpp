@@ -1,8 +1,6 @@
 // `leco inspect FILE`: what a LoRA file or a model holds.
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "core/log.h"
 #include "io/digest.h"
 #include "io/mapped_file.h"
@@ -69,15 +67,10 @@ bool is_model(const std::string& path, FileSource& files) {
 ExitStatus inspect_command(World& world, std::span<const std::string> arguments) {
   if (world.rank() != 0) return ExitStatus::kDone;  // nothing here needs the others
   const InspectFlags flags = parse_inspect_flags(arguments);
-  if (flags.help) {
-    std::fputs(inspect_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (flags.help) return show(world, inspect_help());
   LocalFileSource files;
   const std::string path = find_model(flags.path, files);
-  std::fputs((is_model(path, files) ? show_model(path, flags, files) : show_lora(path, flags, files)).c_str(),
-             stdout);
-  return ExitStatus::kDone;
+  return show(world, is_model(path, files) ? show_model(path, flags, files) : show_lora(path, flags, files));
 }
 
 }  // namespace leco

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <thread>
 #include <vector>
 
@@ -17,11 +16,6 @@
 namespace {
 
 using namespace leco;
-
-ExitStatus show(const World& world, const std::string& text) {
-  if (world.rank() == 0) std::fputs(text.c_str(), stdout);
-  return ExitStatus::kDone;
-}
 
 ExitStatus dispatch(World& world, const std::vector<std::string>& words) {
   if (words.empty()) throw_usage("no subcommand given: leco train, leco plan, leco inspect … (leco --help)");

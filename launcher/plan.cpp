@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "config/prompt_file.h"
 #include "core/log.h"
@@ -79,14 +78,10 @@ ExitStatus plan_command(World& world, std::span<const std::string> arguments) {
   if (world.rank() != 0) return ExitStatus::kDone;  // nothing here needs the others
   LocalFileSource files;
   const ParsedPlan parsed = parse_plan_flags(arguments, reader_of(files));
-  if (parsed.help) {
-    std::fputs(plan_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (parsed.help) return show(world, plan_help());
   if (parsed.output) {
     write_config(*parsed.output);
-    std::puts(parsed.output->path.c_str());
-    return ExitStatus::kDone;
+    return show(world, parsed.output->path + "\n");
   }
   log::configure(console_of(parsed.settings));
   const PromptFile prompts = load_prompt_file(parsed.settings.prompts_file, reader_of(files));
@@ -108,8 +103,7 @@ ExitStatus plan_command(World& world, std::span<const std::string> arguments) {
     report.first_steps.push_back(plan_step(report.plan, prompts.pairs, step, ranks));
   if (!settings.pretrained_model_name_or_path.empty()) add_model(report, settings, files);
   warn_of_waiting(report);
-  std::fputs((parsed.json ? plan_json(report) : plan_text(report)).c_str(), stdout);
-  return ExitStatus::kDone;
+  return show(world, parsed.json ? plan_json(report) : plan_text(report));
 }
 
 }  // namespace leco

@@ -30,6 +30,7 @@ log::Console console_of(const TrainSettings& settings);
 
 // Writes a file of flags (--output_config). Usage error when there is such a file already.
 void write_config(const ConfigOutput& output);
+
 // Nobody else may write this output name while the claim lives. Usage error that names who does; a run that
 // resumes first waits until a dead owner's claim is stale. One rank calls it.
 std::unique_ptr<ClaimFile> claim_output(const TrainSettings& settings);

@@ -82,7 +82,7 @@ SampleJob prepare(const SampleSettings& given, World& world, FileSource& files) 
   resolve(job.settings.model, world, job.device);
   job.rows = rows_of(job.settings, reader_of(files));
   job.grids = grids_of(job.rows);
-  do_on_reader(world.host(), [&] { return check_outputs(job), std::string(); });
+  do_on_reader(world.host(), [&] { check_outputs(job); });
   {
     const std::unique_ptr<UNet> outline = job.model->load_unet({.device = torch::kMeta});
     LoraStack stack(*outline);
@@ -148,7 +148,6 @@ void draw(const SampleJob& job, World& world, FileSource& files) {
     if (!job.settings.latents.empty())
       write_safetensors(job.settings.latents, {{"latents", at::cat(shared.latents)}}, {});
     for (size_t grid = 0; grid < job.grids.size(); ++grid) write_grid(job, grid, shared.pictures);
-    return std::string();
   });
   if (world.rank() != 0) return;
   if (!job.settings.latents.empty()) std::puts(job.settings.latents.c_str());
@@ -159,10 +158,7 @@ void draw(const SampleJob& job, World& world, FileSource& files) {
 
 ExitStatus sample_command(World& world, std::span<const std::string> arguments) {
   const SampleSettings settings = parse_sample_flags(arguments);
-  if (settings.help) {
-    if (world.rank() == 0) std::fputs(sample_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (settings.help) return show(world, sample_help());
   const auto files = share_files(world.host());
   const SampleJob job = prepare(settings, world, *files);
   log::info("effective settings" + aligned_table(effective_settings(job.settings)));

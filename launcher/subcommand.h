@@ -35,6 +35,9 @@ ExitStatus sample_command(World& world, std::span<const std::string> arguments);
 ExitStatus sweep_command(World& world, std::span<const std::string> arguments);
 ExitStatus train_command(World& world, std::span<const std::string> arguments);
 
+// Prints the text once, however many ranks there are.
+ExitStatus show(const World& world, const std::string& text);
+
 std::string completion_help();
 std::string program_help();  // what `leco --help` prints
 std::string version_text();  // what `leco --version` prints

@@ -56,11 +56,14 @@ const Subcommand& find_subcommand(const std::string& name) {
                           one_line(name), nearest_name(name, names()), fmt::join(names(), ", ")));
 }
 
-ExitStatus help_command(World& world, std::span<const std::string> arguments) {
-  if (arguments.size() > 1) throw_usage("leco help takes one command: leco help train");
-  const std::string text = arguments.empty() ? program_help() : find_subcommand(arguments[0]).help();
+ExitStatus show(const World& world, const std::string& text) {
   if (world.rank() == 0) std::fputs(text.c_str(), stdout);
   return ExitStatus::kDone;
+}
+
+ExitStatus help_command(World& world, std::span<const std::string> arguments) {
+  if (arguments.size() > 1) throw_usage("leco help takes one command: leco help train");
+  return show(world, arguments.empty() ? program_help() : find_subcommand(arguments[0]).help());
 }
 
 std::string program_help() {

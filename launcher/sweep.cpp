@@ -187,10 +187,7 @@ std::string status_text(const SweepPlan& plan) {
 
 ExitStatus sweep_command(World& world, std::span<const std::string> arguments) {
   const SweepFlags flags = parse_sweep_flags(arguments);
-  if (flags.help) {
-    if (world.rank() == 0) std::fputs(sweep_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (flags.help) return show(world, sweep_help());
   catch_stop_signals();
   const auto files = share_files(world.host());
   const SweepPlan plan = plan_sweep(flags.spec, world, *files);
@@ -206,8 +203,7 @@ ExitStatus sweep_command(World& world, std::span<const std::string> arguments) {
     check_begun(plan, "there is nothing to report");
     return write_results(plan, SweepView(plan));
   });
-  if (world.rank() == 0) std::fputs(text.c_str(), stdout);
-  return ExitStatus::kDone;
+  return show(world, text);
 }
 
 }  // namespace leco

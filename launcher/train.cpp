@@ -17,14 +17,10 @@ ExitStatus train_command(World& world, std::span<const std::string> arguments) {
   catch_stop_signals();
   const auto files = share_files(world.host());
   const ParsedTrain parsed = parse_train_flags(arguments, reader_of(*files));
-  if (parsed.help) {
-    if (world.rank() == 0) std::fputs(train_help().c_str(), stdout);
-    return ExitStatus::kDone;
-  }
+  if (parsed.help) return show(world, train_help());
   if (parsed.output) {
-    do_on_reader(world.host(), [&] { return write_config(*parsed.output), std::string(); });
-    if (world.rank() == 0) std::puts(parsed.output->path.c_str());
-    return ExitStatus::kDone;
+    do_on_reader(world.host(), [&] { write_config(*parsed.output); });
+    return show(world, parsed.output->path + "\n");
   }
   log::configure(console_of(parsed.settings));
   LoadedParts parts(parsed.settings, *files);

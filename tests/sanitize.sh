@@ -9,4 +9,4 @@ cmake -S . -B "$build" -G Ninja -DLECO_SANITIZE=ON -DLECO_CUDA=OFF -DLECO_PYTHON
 ninja -C "$build" tests/unit/all tests/parity/all  # CMake's names for all programs of a folder
 
 export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
-ctest --test-dir "$build" -L '^(unit|parity)$' --output-on-failure --no-tests=error -j "$(($(nproc) < 2 ? 1 : 2))"
+ctest --test-dir "$build" -L '^(unit|parity)$' --output-on-failure --no-tests=error -j "$(($(env -u OMP_NUM_THREADS nproc) < 2 ? 1 : 2))"

@@ -114,7 +114,6 @@ EvaluateJob prepare(const EvaluateSettings& given, ModelParts& model, World& wor
     if (given.annotate) check_annotation(given.model.network_weights);
     if (!given.clip_model.empty()) check_clip_model(given.clip_model);
     prepare_folder("output", given.output);
-    return std::string();
   });
   c10::impl::VirtualGuardImpl(job.device.type()).setDevice(job.device);
   job.settings.model.seed = given.seed;

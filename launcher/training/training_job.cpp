@@ -70,7 +70,6 @@ void take_output(TrainingJob& job, World& world, FileSource& files, ModelParts& 
     prepare_output_folder(job.settings);
     job.claim = claim_output(job.settings);
     remove_leftovers(job.settings);
-    return std::string();
   });
   job.resumption = find_resumption(job.settings, world, files, notices);
   if (job.resumption) take_fixed_settings(job.settings, job.resumption->record);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/nearest_name.h"
+#include "core/trimmed.h"
 
 namespace leco {
 namespace {
@@ -14,12 +15,6 @@ template <typename... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
-
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
 
 // Without one pair of the given marks around it.
 std::string_view without(std::string_view text, char open, char close) {

@@ -5,19 +5,13 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/trimmed.h"
 #include "core/utf8.h"
 
 namespace leco {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-std::string_view trimmed(std::string_view line) {
-  constexpr std::string_view kBlank = " \t\r\v\f";
-  const size_t begin = line.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return line.substr(begin, line.find_last_not_of(kBlank) - begin + 1);
-}
 
 struct NeutralLines {
   std::vector<std::string> prompts;

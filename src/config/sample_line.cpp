@@ -8,22 +8,15 @@
 
 #include "config/config_node.h"
 #include "config/sample_options.h"
+#include "core/trimmed.h"
 
 namespace leco {
 namespace {
 
-constexpr std::string_view kBlank = " \t\r\v\f";
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
 // Where the next option begins: "--" behind a blank, or at the very start.
 size_t next_option(std::string_view line, size_t from) {
   for (size_t at = line.find("--", from); at != std::string_view::npos; at = line.find("--", at + 1))
-    if (at == 0 || kBlank.find(line[at - 1]) != std::string_view::npos) return at;
+    if (at == 0 || kBlanks.find(line[at - 1]) != std::string_view::npos) return at;
   return line.size();
 }
 
@@ -62,7 +55,7 @@ SamplePrompt parse_sample_line(std::string_view line, const std::string& place) 
   while (at < line.size()) {
     const size_t end = next_option(line, at + 2);
     const std::string_view part = line.substr(at + 2, end - at - 2);
-    const size_t name_end = std::min(part.find_first_of(kBlank), part.size());
+    const size_t name_end = std::min(part.find_first_of(kBlanks), part.size());
     std::string name(part.substr(0, name_end));
     std::ranges::transform(name, name.begin(),
                            [](unsigned char c) { return std::tolower(c); });  // as sd-scripts

@@ -12,6 +12,7 @@
 #include "config/sample_options.h"
 #include "config/toml_reader.h"
 #include "core/error.h"
+#include "core/trimmed.h"
 #include "core/utf8.h"
 
 namespace leco {
@@ -37,7 +38,7 @@ std::vector<SamplePrompt> read_lines(const std::string& path, std::string_view t
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.find_first_not_of(" \t\r\v\f") == std::string_view::npos || line.starts_with('#')) continue;
+    if (trimmed(line).empty() || line.starts_with('#')) continue;
     const std::string place = at_line(path, number);
     check_text(place, line);
     prompts.push_back(parse_sample_line(line, place));

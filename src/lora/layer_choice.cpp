@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "lora/module_names.h"
+#include "lora/stored_alpha.h"
 
 namespace leco {
 namespace {
@@ -144,12 +145,6 @@ double alpha_of(const AdaptedLayer& layer, int64_t block, const LoraShape& shape
                   fmt::join(kinds, ", ")));
 }
 
-double stored_alpha(StateDict& file, const std::string& module, int64_t rank) {
-  const std::string name = module + ".alpha";
-  if (!file.contains(name)) return static_cast<double>(rank);  // by convention
-  return file.take(name, file.find(name)->shape).to(torch::kFloat64).reshape({}).item<double>();
-}
-
 }  // namespace
 
 int64_t block_index(const std::string& layer, const UNetConfig& unet) {
@@ -208,7 +203,7 @@ std::vector<ChosenLayer> layers_of_file(UNet& unet, StateDict file, const Networ
     const double weight = entry(weights, block_index(layer->name(), unet.config()), 1.0);
     chosen.push_back({.layer = layer,
                       .rank = rank,
-                      .alpha = stored_alpha(file, *module, rank),
+                      .alpha = take_alpha(file, *module, rank),
                       .down_rate = weight,
                       .up_rate = weight * args.up_rate()});
   }

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "io/component_files.h"
+#include "io/json_object.h"
 #include "text/clip_tokenizer.h"
 
 namespace leco {
@@ -16,13 +17,7 @@ using nlohmann::json;
 
 [[noreturn]] void reject(const std::string& path, const std::string& key, const json& value,
                          const std::string& wanted) {
-  throw_usage(fmt::format("'{}': '{}' is {}; {} is expected", path, key, value.dump(), wanted));
-}
-
-json parse_object(FileSource& files, const std::string& path) {
-  json object = json::parse(files.read(path), nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) throw_usage(fmt::format("'{}' is not a JSON object", path));
-  return object;
+  throw_usage(fmt::format("'{}': '{}' is {}; {} is expected", path, key, shown(value), wanted));
 }
 
 // One half of config.json over the defaults of its class. Older files write it twice, and the second counts.
@@ -156,7 +151,7 @@ ClipFolder open_clip_folder(FileSource& files, const std::string& folder, Conten
         fmt::format("--clip_model='{}' is no folder with a config.json; a CLIP model as transformers "
                     "saves it is expected (CLIPModel and CLIPProcessor, save_pretrained)",
                     folder));
-  const json config = parse_object(files, config_path);
+  const json config = parse_json_object(files.read(config_path), config_path);
   if (config.contains("model_type") && config["model_type"] != "clip")
     reject(config_path, "model_type", config["model_type"], "\"clip\" (both encoders in one model)");
   const json text = half(config, "text_config", text_defaults());
@@ -169,7 +164,8 @@ ClipFolder open_clip_folder(FileSource& files, const std::string& folder, Conten
                   .tokenizer = read_tokenizer_folder(files, folder),
                   .weights = open_component(files, find_component(files, folder, "model"), contents)};
   clip.text.projection_dim = clip.projection_dim;
-  clip.picture = parse_picture(parse_object(files, picture_path), picture_path, clip.vision.image_size);
+  clip.picture = parse_picture(parse_json_object(files.read(picture_path), picture_path), picture_path,
+                               clip.vision.image_size);
   return clip;
 }
 

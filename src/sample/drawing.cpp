@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/philox.h"
+#include "diffusion/normal_tensor.h"
 #include "diffusion/rollout.h"
 #include "model/to_device.h"
 
@@ -15,10 +15,7 @@ using torch::Tensor;
 constexpr int64_t kPixelsPerLatent = 8;
 
 Tensor normals(const DrawingRow& row, Draws::Use use) {
-  Tensor values =
-      at::empty({1, 4, row.height / kPixelsPerLatent, row.width / kPixelsPerLatent}, torch::kFloat32);
-  Draws(row.seed, use).fill_normal({values.data_ptr<float>(), static_cast<size_t>(values.numel())});
-  return values;
+  return normal_tensor({1, 4, row.height / kPixelsPerLatent, row.width / kPixelsPerLatent}, row.seed, use);
 }
 
 // (steps, columns, 4, h, w), the columns being one and the same memory.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "diffusion/normal_tensor.h"
 #include "lora/dropout_masks.h"
 #include "model/to_device.h"
 
@@ -45,10 +46,6 @@ Tensor size_ids(const WorkItem& item) {
   return at::tensor(
       {original.height, original.width, top, left, item.resolution.height, item.resolution.width},
       torch::kInt64);
-}
-
-void fill_normal(Tensor contiguous, const Draws& draws) {
-  draws.fill_normal({contiguous.data_ptr<float>(), static_cast<size_t>(contiguous.numel())});
 }
 
 }  // namespace
@@ -102,15 +99,12 @@ Tensor PackWorker::initial_latents(const Pack& pack) const {
   std::vector<Tensor> items;
   for (const WorkItem& item : pack) {
     const int64_t samples = pair(item).batch_size;
-    Tensor x = at::empty(latent_shape(item, samples), torch::kFloat32);
-    fill_normal(x, {*given_.settings.seed,
-                    {.purpose = Purpose::kInitialLatents, .step = item.step, .item = item.index}});
-    if (given_.settings.noise_offset != 0) {
-      Tensor shift = at::empty({samples, 4, 1, 1}, torch::kFloat32);
-      fill_normal(shift, {*given_.settings.seed,
-                          {.purpose = Purpose::kNoiseOffset, .step = item.step, .item = item.index}});
-      x.add_(shift, noise_offset(item));
-    }
+    Tensor x = normal_tensor(latent_shape(item, samples), *given_.settings.seed,
+                             {.purpose = Purpose::kInitialLatents, .step = item.step, .item = item.index});
+    if (given_.settings.noise_offset != 0)
+      x.add_(normal_tensor({samples, 4, 1, 1}, *given_.settings.seed,
+                           {.purpose = Purpose::kNoiseOffset, .step = item.step, .item = item.index}),
+             noise_offset(item));
     items.push_back(x);
   }
   return to_device(at::cat(items), device_);
@@ -120,16 +114,16 @@ Tensor PackWorker::initial_latents(const Pack& pack) const {
 // on the device. Undefined where the sampler adds none.
 Tensor PackWorker::sampler_noise(const Pack& pack) const {
   if (!draws_noise(given_.settings.rollout_sampler)) return {};
-  const int64_t samples = pair(pack.front()).batch_size;
-  auto shape = latent_shape(pack.front(), samples);
+  const auto of_item = latent_shape(pack.front(), pair(pack.front()).batch_size);
+  auto shape = of_item;
   shape.insert(shape.begin(), {pack.front().k, std::ssize(pack)});
   Tensor noise = at::zeros(shape, torch::kFloat32);
   for (int64_t row = 0; row < std::ssize(pack); ++row) {
-    for (int64_t i = 0; i < pack[row].k; ++i)
-      fill_normal(
-          noise[i][row],
-          {*given_.settings.seed,
-           {.purpose = Purpose::kSamplerNoise, .step = pack[row].step, .item = pack[row].index, .sub = i}});
+    const WorkItem& item = pack[row];
+    for (int64_t i = 0; i < item.k; ++i)
+      noise[i][row].copy_(normal_tensor(
+          of_item, *given_.settings.seed,
+          {.purpose = Purpose::kSamplerNoise, .step = item.step, .item = item.index, .sub = i}));
   }
   return to_device(noise.flatten(1, 2), device_);
 }

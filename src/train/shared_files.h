@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "comm/communicator.h"
 #include "core/read_file.h"
@@ -28,5 +29,15 @@ ReadFile reader_of(FileSource& files);
 
 // Rank 0 does the work; all ranks get its text, or throw its error. Collective; `comm` carries host memory.
 std::string do_on_reader(Communicator& comm, const std::function<std::string()>& work);
+
+// The same for work that has nothing to tell.
+template <class Work>
+requires std::is_void_v<std::invoke_result_t<Work>>
+void do_on_reader(Communicator& comm, Work work) {
+  do_on_reader(comm, [&] {
+    work();
+    return std::string();
+  });
+}
 
 }  // namespace leco

@@ -40,12 +40,12 @@ std::string describe(const WorkItem& item, const PromptPair& pair) {
                      pair.neutral);
 }
 
-void stop_on_fault(const StepMessage& message, int64_t step) {
+void stop_on_fault(const StepMessage& message, int64_t step) {  // from 1
   if (message.faulty_rank < 0) return;
   throw CollectiveError(
       fmt::format("stopped in step {}: on rank {}, {} is not a finite number; a lower --learning_rate or a "
                   "smaller guidance_scale usually helps, and the files saved before this step stay",
-                  step + 1, message.faulty_rank, message.fault));
+                  step, message.faulty_rank, message.fault));
 }
 
 std::vector<WorkItem> items_of(const StepPlan& plan) {
@@ -73,17 +73,10 @@ StepReport Trainer::step(int64_t step) {
   begin(step, plan);
   StepMessage message(plan_.draws.items);
   GradientMerge merge(given_.network.gradients());
-  early_sign_ = sums_when_due(given_.settings, step, plan_.draws.items);
   DeviceClock clock(given_.unet.placement().device, message.seconds);
   for (const int64_t index : plan.shares[given_.comm.rank()])
     train_on(plan.packs[index], message, merge, clock);
-  message.stop_signal = given_.stop_signal(step + 1);
-  const double busy = message.busy = busy_seconds(message.seconds);
-  fault_point(FaultPoint::kMessage);
-  clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
-  stop_on_fault(message, step);
-  note_balance(plan, busy, message.busy);
-  fault_point(FaultPoint::kMerge);
+  agree(plan, message, clock);
 
   StepReport report{.step = step + 1,
                     .loss = std::accumulate(message.losses.begin(), message.losses.end(), 0.0) /
@@ -110,6 +103,18 @@ void Trainer::begin(int64_t step, const StepPlan& plan) {
   step_ = step + 1;
   fault_point(FaultPoint::kStep, step_);
   limit_.expect(plan.greatest_load());
+  early_sign_ = sums_when_due(given_.settings, step, plan_.draws.items);
+}
+
+// What the ranks must know of each other before they merge. All of them stop where one met a fault.
+void Trainer::agree(const StepPlan& plan, StepMessage& message, DeviceClock& clock) {
+  message.stop_signal = given_.stop_signal(step_);
+  const double mine = message.busy = busy_seconds(message.seconds);
+  fault_point(FaultPoint::kMessage);
+  clock.time(Phase::kMerge, [&] { message.share(given_.comm, given_.unet.placement().device); });
+  stop_on_fault(message, step_);
+  note_balance(plan, mine, message.busy);
+  fault_point(FaultPoint::kMerge);
 }
 
 void Trainer::note_balance(const StepPlan& plan, double mine, double busiest) {

@@ -72,6 +72,7 @@ class Trainer {
 
  private:
   void begin(int64_t step, const StepPlan& plan);
+  void agree(const StepPlan& plan, StepMessage& message, DeviceClock& clock);
   void note_balance(const StepPlan& plan, double mine, double busiest);
   // Times this rank's own work; the watchdog names it when it hangs, or takes far longer than this load did
   // so far.

@@ -2,7 +2,6 @@
 
 usage: command_line_test.py MPIEXEC LECO
 """
-import json
 import os
 import pty
 import re
@@ -11,25 +10,16 @@ import signal
 import subprocess
 import time
 
-from leco_runs import LECO, LECO_LINE, ROOT, LecoTest, Run, environment, main
+from leco_runs import LECO, LECO_LINE, LecoTest, Run, environment, main
 
 COMPLETE = """
-source <("$LECO" completion bash)
+source {script}
 COMP_WORDS=({words}) COMP_CWORD={last}
 compopt() {{ :; }}
 _leco
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
-
-def completed(folder, *words):
-    """What bash offers for the last word, as COMP_WORDBREAKS splits the line: '=' is a word of its own."""
-    quoted = " ".join(f"'{word}'" for word in words)
-    script = COMPLETE.format(words=quoted, last=len(words) - 1)
-    done = subprocess.run(["bash", "--norc", "-c", script], env={**environment(), "LECO": LECO}, cwd=folder,
-                          capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    return [line for line in done.stdout.splitlines() if line]
 
 
 def typed(folder, keys):
@@ -54,11 +44,6 @@ def typed(folder, keys):
 
 
 class CommandLineTest(LecoTest):
-    def ok(self, *arguments, ranks=None):
-        run = Run(arguments, ranks)
-        self.assertEqual(run.status, 0, run.err)
-        return run
-
     def test_help_of_every_command_in_80_columns(self):
         whole = self.ok("--help").out
         self.assertEqual(whole, self.ok("help").out)
@@ -79,32 +64,37 @@ class CommandLineTest(LecoTest):
                              (["help", "pln"], ["unknown subcommand 'pln'", "did you mean 'plan'"]),
                              (["--seed=1", "train"], ["--seed=1 stands before the subcommand", "leco train --seed=1"]),
                              (["completion", "zsh"], ["bash"]), (["help", "train", "plan"], ["one command"])):
-            run = Run(words)
-            self.assertEqual((run.status, run.out), (2, ""))
-            self.assertEqual(len(run.errors()), 1, run.err)
-            for text in texts:
-                self.assertIn(text, run.errors()[0])
+            self.check_refused(Run(words), *texts)
+
+    def completed(self, *words):
+        """What bash offers for the last word, as COMP_WORDBREAKS splits the line: '=' is a word of its own."""
+        quoted = " ".join(f"'{word}'" for word in words)
+        text = COMPLETE.format(script=self.script, words=quoted, last=len(words) - 1)
+        done = subprocess.run(["bash", "--norc", "-c", text], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [line for line in done.stdout.splitlines() if line]
 
     def test_bash_completes_commands_flags_values_and_files(self):
+        self.script = self.write("completion.bash", self.ok("completion", "bash").out).name
         (self.folder / "prompts one.toml").touch()
         (self.folder / "models").mkdir()
-        self.assertEqual(completed(self.folder, "leco", "tr"), ["train"])
-        self.assertEqual(completed(self.folder, "leco", "help", "pl"), ["plan"])
-        self.assertEqual(completed(self.folder, "leco", "completion", ""), ["bash"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--max_den"), ["--max_denoising_steps="])
-        self.assertEqual(completed(self.folder, "leco", "train", "--no_met"), ["--no_metadata "])
-        self.assertEqual(completed(self.folder, "leco", "plan", "--js"), ["--json "])
-        self.assertEqual(completed(self.folder, "leco", "train", "--js"), [])
-        self.assertEqual(completed(self.folder, "leco", "train", "--wandb"), [], "what is refused is not offered")
+        self.assertEqual(self.completed("leco", "tr"), ["train"])
+        self.assertEqual(self.completed("leco", "help", "pl"), ["plan"])
+        self.assertEqual(self.completed("leco", "completion", ""), ["bash"])
+        self.assertEqual(self.completed("leco", "train", "--max_den"), ["--max_denoising_steps="])
+        self.assertEqual(self.completed("leco", "train", "--no_met"), ["--no_metadata "])
+        self.assertEqual(self.completed("leco", "plan", "--js"), ["--json "])
+        self.assertEqual(self.completed("leco", "train", "--js"), [])
+        self.assertEqual(self.completed("leco", "train", "--wandb"), [], "what is refused is not offered")
         values = ["shared", "independent", "antithetic"]
         for words in (["--rollout_length", "=", ""], ["--rollout_length", "="], ["--rollout_length", ""]):
-            self.assertEqual(completed(self.folder, "leco", "train", *words), values)
-        self.assertEqual(completed(self.folder, "leco", "train", "--rollout_length", "=", "a"), ["antithetic"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--rollout_length=a"), ["--rollout_length=antithetic"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--prompts_file", "=", "pro"), ["prompts one.toml"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--output_dir", "m"), ["models"])
-        self.assertEqual(completed(self.folder, "leco", "inspect", "m"), ["models"])
-        self.assertEqual(completed(self.folder, "leco", "train", "--seed", "=", ""), [])
+            self.assertEqual(self.completed("leco", "train", *words), values)
+        self.assertEqual(self.completed("leco", "train", "--rollout_length", "=", "a"), ["antithetic"])
+        self.assertEqual(self.completed("leco", "train", "--rollout_length=a"), ["--rollout_length=antithetic"])
+        self.assertEqual(self.completed("leco", "train", "--prompts_file", "=", "pro"), ["prompts one.toml"])
+        self.assertEqual(self.completed("leco", "train", "--output_dir", "m"), ["models"])
+        self.assertEqual(self.completed("leco", "inspect", "m"), ["models"])
+        self.assertEqual(self.completed("leco", "train", "--seed", "=", ""), [])
 
     def test_bash_completes_what_is_typed(self):
         text = typed(self.folder, b"leco tra\t--rollout_len\tanti\t--no_metad\t\x01echo \"\x05\" done.\n")
@@ -116,13 +106,8 @@ class CommandLineTest(LecoTest):
         run = self.ok(*flags, f"--config_file={target}", "--output_config")
         self.assertEqual(run.out, f"{target}\n")
         self.assertFalse((self.folder / "out").exists(), "nothing is trained")
-        again = Run([*flags, f"--config_file={target}", "--output_config"])
-        self.assertEqual(again.status, 2)
-        self.assertIn("exists already", again.errors()[0])
-        ask = ("plan", "--json")
-        direct = json.loads(self.ok(*ask, *flags[1:]).out)
-        read = json.loads(self.ok(*ask, f"--config_file={target}").out)
-        self.assertEqual(direct, read)
+        self.check_refused(Run([*flags, f"--config_file={target}", "--output_config"]), "exists already")
+        self.assertEqual(self.json_of("plan", *flags[1:]), self.json_of("plan", f"--config_file={target}"))
         self.ok(*flags, f"--config_file={self.folder / 'ranks'}", "--output_config", ranks=2)
         self.assertEqual((self.folder / "ranks.toml").read_text(), target.read_text())
 
@@ -175,9 +160,8 @@ class CommandLineTest(LecoTest):
         self.assertEqual(wrong.status, 2)
         self.assertIn("no such model", wrong.err, "errors stand on stderr too")
         self.assertIn("no such model", log.read_text())
-        closed = Run([*flags, "--console_log_file=/proc/leco.log"])
-        self.assertEqual(closed.status, 2)
-        self.assertIn("--console_log_file=/proc/leco.log: the file cannot be written", closed.errors()[0])
+        self.check_refused(Run([*flags, "--console_log_file=/proc/leco.log"]),
+                           "--console_log_file=/proc/leco.log: the file cannot be written")
         ranks = self.ok(*flags, f"--console_log_file={log}", ranks=2)
         self.assertRegex(log.read_text(), r"^\d\d:\d\d:\d\d \[rank 0\] ")
         self.assertNotIn(" info: ", ranks.err)

@@ -6,7 +6,6 @@ a code block without a language must be a command of a kind that this test knows
 
 usage: documents_test.py MPIEXEC LECO
 """
-import os
 import pathlib
 import re
 import shlex
@@ -14,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from leco_runs import LECO, ROOT, TOY, LecoTest, Run, environment, main
+from leco_runs import LECO, ROOT, TOY, LecoTest, environment, main
 
 TINY = {"sd21": ROOT / "tests/data/tiny-sd2v", "sdxl": ROOT / "tests/data/tiny-sdxl"}
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -76,14 +75,7 @@ class DocumentsTest(LecoTest):
             (self.folder / name).symlink_to(model)
 
     def leco(self, words, ranks=None):
-        old = os.getcwd()
-        os.chdir(self.folder)
-        try:
-            run = Run(words, ranks)
-        finally:
-            os.chdir(old)
-        self.assertEqual(run.status, 0, f"{' '.join(words)}\n{run.err}")
-        return run
+        return self.ok(*words, ranks=ranks, folder=self.folder)
 
     def check_leco(self, words, launcher=None):
         """words: behind the program's name."""

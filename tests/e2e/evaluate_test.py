@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 
 import html5lib
 import torch
@@ -31,15 +30,7 @@ SDXL = ROOT / "tests" / "data" / "tiny-sdxl"
 class EvaluateTest(LecoTest):
     @classmethod
     def setUpClass(cls):
-        maker = cls("make")
-        maker.setUp()
-        cls.addClassCleanup(maker.doCleanups)
-        maker.train("lora", max_train_steps=4, learning_rate=1e-2)
-        cls.lora = maker.folder / "lora" / "x.safetensors"
-        cls.made = maker
-
-    def make(self):
-        """The name under which setUpClass has a test to train with."""
+        cls.lora = cls.train_once(max_train_steps=4, learning_rate=1e-2)
 
     def setUp(self):
         super().setUp()
@@ -56,10 +47,7 @@ class EvaluateTest(LecoTest):
         return run
 
     def refused(self, told, *more, **flags):
-        run = self.evaluate(*more, **flags)
-        self.assertEqual((run.status, run.out), (2, ""), run.err)
-        self.assertEqual(len(run.errors()), 1, run.err)
-        self.assertIn(told, run.errors()[0])
+        self.check_refused(self.evaluate(*more, **flags), told)
         self.assertFalse((self.folder / "out" / "report.json").exists())
 
     def test_any_number_of_ranks_gives_the_same_report(self):
@@ -90,8 +78,7 @@ class EvaluateTest(LecoTest):
         data = [blob[8 + int.from_bytes(blob[:8], "little"):] for blob in (old, new)]
         self.assertEqual(*data)
         self.assertEqual(hashlib.sha256(data[1]).hexdigest(), metadata["sshs_model_hash"])
-        inspected = Run(["inspect", copy, "--json"])
-        self.assertTrue(json.loads(inspected.out)["hash"]["matches"])
+        self.assertTrue(self.json_of("inspect", copy)["hash"]["matches"])
         self.measured("--annotate", network_weights=copy)
         self.assertEqual(copy.read_bytes(), new, "a second time changes something")
 
@@ -133,8 +120,7 @@ class EvaluateTest(LecoTest):
         self.refused("did you mean", "--sample=4")
 
     def test_help_names_every_flag(self):
-        run = Run(["evaluate", "--help"])
-        self.assertEqual(run.status, 0)
+        run = self.ok("evaluate", "--help")
         for flag in ("scales", "samples", "preserve", "clip_model", "annotate", "output", "network_weights", "seed"):
             self.assertIn(f"--{flag}", run.out)
 

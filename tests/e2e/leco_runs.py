@@ -48,10 +48,10 @@ def become_nobody():
 class Run:
     """A finished process: status (negative: ended by that signal), out, err, seconds."""
 
-    def __init__(self, arguments, ranks=None, preexec=None):
+    def __init__(self, arguments, ranks=None, preexec=None, folder=None):
         start = time.monotonic()
         done = subprocess.run(words_of(ranks, arguments), env=environment(), capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=LIMIT, preexec_fn=preexec)
+                              stdin=subprocess.DEVNULL, timeout=LIMIT, preexec_fn=preexec, cwd=folder)
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
         self.seconds = time.monotonic() - start
 
@@ -128,10 +128,34 @@ class LecoTest(unittest.TestCase):
         return ["train", *(f"--{name}" if value is True else f"--{name}={value}"
                            for name, value in given.items() if value is not None)]
 
-    def train(self, output, ranks=None, **flags):
-        run = Run(self.arguments(output, **flags), ranks)
-        self.assertEqual(run.status, 0, run.err)
+    def ok(self, *arguments, ranks=None, folder=None):
+        """A run that must succeed."""
+        run = Run(arguments, ranks, folder=folder)
+        self.assertEqual(run.status, 0, f"{arguments}\n{run.err}")
         return run
+
+    def train(self, output, ranks=None, **flags):
+        return self.ok(*self.arguments(output, **flags), ranks=ranks)
+
+    @classmethod
+    def train_once(cls, **flags):
+        """For setUpClass: the LoRA file of a training that all tests of the class look at."""
+        maker = cls()
+        LecoTest.setUp(maker)
+        cls.addClassCleanup(maker.doCleanups)
+        maker.train("lora", **flags)
+        return maker.folder / "lora" / "x.safetensors"
+
+    def json_of(self, *arguments, **how):
+        """Standard output as JSON: nothing else may stand there, and no NaN."""
+        return json.loads(self.ok(*arguments, "--json", **how).out, parse_constant=self.fail)
+
+    def check_refused(self, run, *texts):
+        """Status 2, nothing on standard output, and one line of error that holds the texts."""
+        self.assertEqual((run.status, run.out), (2, ""), run.err)
+        self.assertEqual(len(run.errors()), 1, run.err)
+        for text in texts:
+            self.assertIn(text, run.errors()[0])
 
     def files(self, output):
         """Name to bytes of the LoRA files in folder / output."""

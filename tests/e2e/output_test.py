@@ -8,18 +8,16 @@ import pty
 import re
 import subprocess
 
-from leco_runs import LECO, LecoTest, Run, environment, main
+from leco_runs import LECO, LecoTest, environment, main
 
 
 class OutputTest(LecoTest):
     def test_help_and_version_go_to_stdout_once(self):
-        for ranks in (None, 2):
-            for words, text in ((["--help"], "leco train"), (["-h"], "leco train"), (["--version"], "libtorch"),
-                                (["train", "--help"], "--network_dim N (default: 4)"), (["train", "-h"], "Usage: ")):
-                run = Run(words, ranks)
-                self.assertEqual((run.status, run.err), (0, ""))
-                self.assertEqual(run.out.count(text), 1 if text != "leco train" else run.out.count(text))
-                self.assertEqual(len(run.out.splitlines()), len(Run(words).out.splitlines()))
+        for words, text in ((["--help"], "leco: trains LoRA files"), (["-h"], "leco: trains LoRA files"), (["--version"], "libtorch"),
+                            (["train", "--help"], "--network_dim N (default: 4)"), (["train", "-h"], "Usage: ")):
+            alone, ranks = self.ok(*words), self.ok(*words, ranks=2)
+            self.assertEqual((alone.out.count(text), alone.err), (1, ""), words)
+            self.assertEqual((len(ranks.out.splitlines()), ranks.err), (len(alone.out.splitlines()), ""), words)
 
     def test_stdout_holds_the_files_in_order_and_nothing_else(self):
         for ranks in (None, 2):

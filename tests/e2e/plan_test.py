@@ -3,28 +3,17 @@
 usage: plan_test.py MPIEXEC LECO
 """
 import itertools
-import math
+import pathlib
 import sys
-import tempfile
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parity"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "parity"))
 import reference_trainer as reference  # noqa: E402
-from calls import ROOT, TOY, call, check, json_of, output_of, refused, run_all  # noqa: E402
+from leco_runs import ROOT, TOY, LecoTest, Run, main  # noqa: E402
 
-folder = Path(tempfile.mkdtemp())
 KEYS = ["pairs", "settings", "modules", "shares", "cost", "memory_bytes", "efficiency"]
 PAIR_KEYS = {"target", "positive", "unconditional", "neutral", "action", "guidance_scale", "resolution",
              "dynamic_resolution", "dynamic_crops", "batch_size", "multiplier", "weight"}
-
-
-def prompt_file(text):
-    path = folder / f"{abs(hash(text))}.toml"
-    path.write_text(text)
-    return path
-
-
-MIXED = prompt_file("""
+MIXED = """
 [[prompts]]
 target = "a"
 positive = "b"
@@ -42,10 +31,8 @@ unconditional = "f"
 neutral = "g"
 resolution = 512
 dynamic_resolution = true
-""")
+"""
 
-
-# ---- the second computation ----------------------------------------------------------------------
 
 def forward_cost(height, width):
     area = height * width / 512**2
@@ -110,118 +97,116 @@ def expected(settings, pairs, ranks, per_pass):
     return first, total / steps / forward_cost(512, 512), sum(efficiencies) / steps
 
 
-# ---- tests ---------------------------------------------------------------------------------------
+class PlanTest(LecoTest):
+    def setUp(self):
+        super().setUp()
+        self.mixed = self.write("mixed.toml", MIXED)
 
-def shares_cost_and_efficiency_equal_a_second_computation():
-    cases = itertools.product((1, 2, 3), (1, 5, 8), ("shared", "independent", "antithetic"), ("shuffle", "random"))
-    for number, (ranks, count, lengths, order) in enumerate(cases):
-        per_pass, guidance, seed = 1 + number % 3, (3.0, 1.0)[number % 2], 2**40 + number
-        settings = reference.with_defaults({
-            "seed": seed, "max_train_steps": 12, "pairs_per_step": count, "pair_order": order,
-            "rollout_length": lengths, "max_denoising_steps": 13, "leco_denoise_guidance_scale": guidance,
-        }, reference.DEFAULT_SETTINGS)
-        plan = json_of("plan", f"--prompts_file={MIXED}", f"--ranks={ranks}", f"--pairs_per_step={count}",
-                         f"--rollout_length={lengths}", f"--pair_order={order}", f"--seed={seed}",
-                         f"--items_per_pass={per_pass}", "--max_denoising_steps=13", "--max_train_steps=12",
-                         f"--leco_denoise_guidance_scale={guidance}")
-        shares, cost, efficiency = expected(settings, plan["pairs"], ranks, per_pass)
-        case = (ranks, count, lengths, order, per_pass, guidance)
-        check(plan["shares"] == shares, f"{case}: shares {plan['shares']}, expected {shares}")
-        check(math.isclose(plan["cost"], cost, rel_tol=1e-9), f"{case}: cost {plan['cost']}, expected {cost}")
-        check(math.isclose(plan["efficiency"], efficiency, rel_tol=1e-9),
-              f"{case}: efficiency {plan['efficiency']}, expected {efficiency}")
+    def plan(self, *flags, prompts=None, ranks=None):
+        return self.json_of("plan", f"--prompts_file={prompts or self.mixed}", *flags, ranks=ranks)
 
+    def text(self, *flags):
+        return self.ok("plan", f"--prompts_file={self.mixed}", *flags).out
 
-def the_pairs_are_the_expanded_ones():
-    pairs = json_of("plan", f"--prompts_file={MIXED}")["pairs"]
-    check(all(set(pair) == PAIR_KEYS for pair in pairs), f"fields of {pairs[0]}")
-    check([pair["positive"] for pair in pairs] == ["b", "c", "e"], f"{pairs}")
-    check([pair["resolution"] for pair in pairs] == [[128, 128], [64, 192], [512, 512]], f"{pairs}")
-    slider = json_of("plan", "--prompts_file=configs/prompts/toy_size.toml")["pairs"]
-    small, big = "small circle", "big circle"
-    check([(p["positive"], p["unconditional"], p["action"], p["multiplier"]) for p in slider] ==
-          [(small, big, "erase", 1), (big, small, "enhance", 1), (big, small, "erase", -1),
-           (small, big, "enhance", -1)], f"{slider}")
+    def refused(self, flags, *texts, ranks=None):
+        self.check_refused(Run(["plan", *flags], ranks), *texts)
 
+    def test_shares_cost_and_efficiency_equal_a_second_computation(self):
+        # Every two settings meet in all their values: a third and a fourth of three values follow the first two.
+        for (i, ranks), (j, count), order in itertools.product(enumerate((1, 2, 3)), enumerate((1, 5, 8)), ("shuffle", "random")):
+            lengths, per_pass = ("shared", "independent", "antithetic")[(i + j) % 3], 1 + (i + 2 * j) % 3
+            guidance, seed = (3.0, 1.0)[(i + j + (order == "random")) % 2], 2**40 + 10 * i + j
+            settings = reference.with_defaults({
+                "seed": seed, "max_train_steps": 12, "pairs_per_step": count, "pair_order": order,
+                "rollout_length": lengths, "max_denoising_steps": 13, "leco_denoise_guidance_scale": guidance,
+            }, reference.DEFAULT_SETTINGS)
+            with self.subTest(ranks=ranks, count=count, lengths=lengths, order=order, per_pass=per_pass, guidance=guidance):
+                plan = self.plan(f"--ranks={ranks}", f"--pairs_per_step={count}", f"--rollout_length={lengths}",
+                                 f"--pair_order={order}", f"--seed={seed}", f"--items_per_pass={per_pass}",
+                                 "--max_denoising_steps=13", "--max_train_steps=12",
+                                 f"--leco_denoise_guidance_scale={guidance}")
+                shares, cost, efficiency = expected(settings, plan["pairs"], ranks, per_pass)
+                self.assertEqual(plan["shares"], shares)
+                self.assertAlmostEqual(plan["cost"] / cost, 1, delta=1e-9)
+                self.assertAlmostEqual(plan["efficiency"] / efficiency, 1, delta=1e-9)
 
-def without_a_model_modules_and_memory_are_null():
-    plan = json_of("plan", f"--prompts_file={MIXED}")
-    check(list(plan) == KEYS, f"keys {list(plan)}")
-    check(plan["modules"] is None and plan["memory_bytes"] is None, "not null")
-    check(plan["settings"]["prompts_file"] == str(MIXED) and plan["settings"]["pairs_per_step"] == "1",
-          f"{plan['settings']}")
+    def test_the_pairs_are_the_expanded_ones(self):
+        pairs = self.plan()["pairs"]
+        for pair in pairs:
+            self.assertEqual(set(pair), PAIR_KEYS)
+        self.assertEqual([pair["positive"] for pair in pairs], ["b", "c", "e"])
+        self.assertEqual([pair["resolution"] for pair in pairs], [[128, 128], [64, 192], [512, 512]])
+        slider = self.plan(prompts=ROOT / "configs/prompts/toy_size.toml")["pairs"]
+        small, big = "small circle", "big circle"
+        self.assertEqual([(p["positive"], p["unconditional"], p["action"], p["multiplier"]) for p in slider],
+                         [(small, big, "erase", 1), (big, small, "enhance", 1), (big, small, "erase", -1),
+                          (small, big, "enhance", -1)])
 
+    def test_without_a_model_modules_and_memory_are_null(self):
+        plan = self.plan()
+        self.assertEqual(list(plan), KEYS)
+        self.assertEqual((plan["modules"], plan["memory_bytes"]), (None, None))
+        self.assertEqual((plan["settings"]["prompts_file"], plan["settings"]["pairs_per_step"]), (str(self.mixed), "1"))
 
-def the_modules_are_those_of_diffusers():
-    plan = json_of("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={TOY}")
-    check(plan["modules"] == (ROOT / "tests/data/golden/modules.txt").read_text().split(), "other modules")
-    check(len(plan["modules"]) == 192, f"{len(plan['modules'])} modules")
-    text = output_of("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={TOY}", "--network_args",
-                     "conv_dim=2", "train_method=noxattn")
-    for part in ("Modules: 213, ranks 2 … 4", "16 attn1.to_q, rank 4", "22 conv1, rank 2"):
-        check(part in text, f"no {part!r} in {text}")
-    check("attn2" not in text, "cross-attention in noxattn")
+    def test_the_modules_are_those_of_diffusers(self):
+        plan = self.plan(f"--pretrained_model_name_or_path={TOY}")
+        self.assertEqual(plan["modules"], (ROOT / "tests/data/golden/modules.txt").read_text().split())
+        self.assertEqual(len(plan["modules"]), 192)
+        text = self.text(f"--pretrained_model_name_or_path={TOY}", "--network_args", "conv_dim=2", "train_method=noxattn")
+        for part in ("Modules: 213, ranks 2 … 4", "16 attn1.to_q, rank 4", "22 conv1, rank 2"):
+            self.assertIn(part, text)
+        self.assertNotIn("attn2", text, "cross-attention in noxattn")
 
+    def test_memory_grows_with_size_batch_and_rank(self):
+        def memory(size, batch, *flags):
+            prompts = self.write("one.toml", f'[[prompts]]\ntarget = "a"\nresolution = {size}\nbatch_size = {batch}\n')
+            return self.plan(f"--pretrained_model_name_or_path={TOY}", *flags, prompts=prompts)["memory_bytes"]
+        small = memory(512, 1)
+        self.assertTrue(2e8 < small < 2e9, f"{small} bytes for the toy")
+        for larger in (memory(768, 1), memory(512, 4), memory(512, 1, "--network_dim=64"),
+                       memory(512, 1, "--network_args", "conv_dim=4")):
+            self.assertGreater(larger, small)
 
-def memory_grows_with_size_batch_and_rank():
-    def memory(size, batch, *flags):
-        prompts = prompt_file(f'[[prompts]]\ntarget = "a"\nresolution = {size}\nbatch_size = {batch}\n')
-        return json_of("plan", f"--prompts_file={prompts}", f"--pretrained_model_name_or_path={TOY}",
-                         *flags)["memory_bytes"]
-    small = memory(512, 1)
-    check(2e8 < small < 2e9, f"{small} bytes for the toy")
-    check(memory(768, 1) > small and memory(512, 4) > small, "larger passes need no more")
-    check(memory(512, 1, "--network_dim=64") > small, "a larger LoRA needs no more")
-    check(memory(512, 1, "--network_args", "conv_dim=4") > small, "convolutions need no more")
+    def test_every_configuration_can_be_planned_with_a_model(self):
+        for prompts in sorted((ROOT / "configs/prompts").glob("*.toml")):
+            with self.subTest(prompts.name):
+                self.assertTrue(self.plan(f"--pretrained_model_name_or_path={TOY}", prompts=prompts)["pairs"])
+        others = {"sd21": TOY.parent / "tiny-sd2v", "sdxl": TOY.parent / "tiny-sdxl"}
+        for run in sorted((ROOT / "configs").glob("*.toml")):
+            with self.subTest(run.name):
+                model = f"--pretrained_model_name_or_path={others.get(run.stem, TOY)}"
+                self.assertTrue(self.json_of("plan", f"--config_file={run}", model, folder=ROOT)["pairs"])
 
+    def test_the_text_shows_each_part(self):
+        text = self.text(f"--pretrained_model_name_or_path={TOY}", "--ranks=2", "--pairs_per_step=4")
+        for part in ("Pairs: 3", 'unconditional  "f"', "64×192", "Settings", "network_dim", "Modules: 192",
+                     "16 attn1.to_q", "Memory: about", "Work: 1600 steps of 4 items on 2 ranks", "rollout", "Efficiency",
+                     "rank 1, ", "Without --seed", "--seed=0"):
+            self.assertIn(part, text)
+        text = self.text("--seed=0")
+        self.assertNotIn("Without --seed", text)
+        self.assertIn("not known without --pretrained", text)
 
-def the_guides_use_cases_pass():
-    for prompts in sorted((ROOT / "configs/prompts").glob("*.toml")):
-        check(json_of("plan", f"--prompts_file={prompts}", f"--pretrained_model_name_or_path={TOY}")["pairs"],
-              f"{prompts}: no pairs")
-    others = {"sd21": TOY.parent / "tiny-sd2v", "sdxl": TOY.parent / "tiny-sdxl"}
-    for run in sorted((ROOT / "configs").glob("*.toml")):
-        check(json_of("plan", f"--config_file={run}", f"--pretrained_model_name_or_path={others.get(run.stem, TOY)}")["pairs"],
-              f"{run}: no pairs")
+    def test_ranks_without_work_are_warned_of(self):
+        few = self.ok("plan", f"--prompts_file={self.mixed}", "--ranks=4", "--pairs_per_step=3", "--seed=1")
+        self.assertIn("3 packs of items to share out, fewer than the 4 ranks", few.err)
+        enough = self.ok("plan", f"--prompts_file={ROOT}/configs/prompts/slider_hair.toml", "--ranks=4")
+        self.assertNotIn("warning", enough.err, "N defaults to the ranks, and nobody waits")
 
+    def test_many_ranks_print_one_plan(self):
+        self.assertEqual(self.plan("--seed=1", ranks=2), self.plan("--seed=1", "--ranks=2"))
+        self.refused(["--prompts_file=none.toml"], "none.toml", ranks=2)
 
-def the_text_shows_each_part():
-    text = output_of("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={TOY}", "--ranks=2",
-                       "--pairs_per_step=4")
-    for part in ("Pairs: 3", 'unconditional  "f"', "64×192", "Settings", "network_dim", "Modules: 192",
-                 "16 attn1.to_q", "Memory: about", "Work: 1600 steps of 4 items on 2 ranks", "rollout", "Efficiency",
-                 "rank 1, ", "Without --seed", "--seed=0"):
-        check(part in text, f"{part!r} is not in {text}")
-    text = output_of("plan", f"--prompts_file={MIXED}", "--seed=0")
-    check("Without --seed" not in text and "not known without --pretrained" in text, text)
-
-
-def ranks_without_work_are_warned_of():
-    warned = call("plan", f"--prompts_file={MIXED}", "--ranks=4", "--pairs_per_step=3", "--seed=1").err
-    check("3 packs of items to share out, fewer than the 4 ranks" in warned, warned)
-    check("warning" not in call("plan", "--prompts_file=configs/prompts/slider_hair.toml", "--ranks=4").err,
-          "N defaults to the ranks, and nobody waits")
-
-
-def many_ranks_print_one_plan():
-    alone = json_of("plan", f"--prompts_file={MIXED}", "--seed=1", "--ranks=2")
-    check(json_of("plan", f"--prompts_file={MIXED}", "--seed=1", ranks=2) == alone, "mpirun -n 2 is not --ranks=2")
-    refused("plan", "--prompts_file=none.toml", naming=["none.toml"], ranks=2)
-
-
-def bad_input_is_refused():
-    refused("plan", naming=["--prompts_file"])
-    refused("plan", f"--prompts_file={MIXED}", "--rank=2", naming=["--rank", "--ranks"])
-    refused("plan", f"--prompts_file={MIXED}", "--ranks=0", naming=["--ranks=0"])
-    refused("plan", f"--prompts_file={MIXED}", "--pretrained_model_name_or_path=none", naming=["none"])
-    refused("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={folder}", naming=[str(folder)])
-    refused("plan", f"--prompts_file={MIXED}", f"--pretrained_model_name_or_path={TOY}",
-                 f"--network_weights={TOY}/unet/diffusion_pytorch_model.safetensors", naming=["lora_unet_"])
+    def test_what_cannot_be_planned_is_refused(self):
+        mixed = f"--prompts_file={self.mixed}"
+        self.refused([], "--prompts_file")
+        self.refused([mixed, "--rank=2"], "--rank", "--ranks")
+        self.refused([mixed, "--ranks=0"], "--ranks=0")
+        self.refused([mixed, "--pretrained_model_name_or_path=none"], "none")
+        self.refused([mixed, f"--pretrained_model_name_or_path={self.folder}"], str(self.folder))
+        self.refused([mixed, f"--pretrained_model_name_or_path={TOY}",
+                      f"--network_weights={TOY}/unet/diffusion_pytorch_model.safetensors"], "lora_unet_")
 
 
 if __name__ == "__main__":
-    sys.exit(run_all([
-        shares_cost_and_efficiency_equal_a_second_computation, the_pairs_are_the_expanded_ones,
-        without_a_model_modules_and_memory_are_null, the_modules_are_those_of_diffusers,
-        memory_grows_with_size_batch_and_rank, the_guides_use_cases_pass, the_text_shows_each_part,
-        ranks_without_work_are_warned_of, many_ranks_print_one_plan, bad_input_is_refused]))
+    main()

@@ -27,9 +27,7 @@ class ResumeTest(LecoTest):
     FLAGS = {"max_train_steps": STEPS, "save_state_on_train_end": True, "max_denoising_steps": 3, "pairs_per_step": 2}
 
     def run_steps(self, output, ranks=None, **flags):
-        run = Run(self.arguments(output, **{**self.FLAGS, **flags}), ranks)
-        self.assertEqual(run.status, 0, run.err)
-        return run
+        return self.train(output, ranks, **{**self.FLAGS, **flags})
 
     def outcome(self, output):
         """All that must be equal: the LoRA, the state, and the metrics but for their seconds."""
@@ -53,9 +51,7 @@ class ResumeTest(LecoTest):
         self.run_steps(output, ranks, max_train_steps=steps, **flags)
 
     def refuse(self, text, **flags):
-        run = Run(self.arguments("out", **{**self.FLAGS, "resume": "auto", **flags}))
-        self.assertEqual((run.status, len(run.errors())), (2, 1), run.err)
-        self.assertIn(text, run.errors()[0])
+        self.check_refused(Run(self.arguments("out", **{**self.FLAGS, "resume": "auto", **flags})), text)
 
     def start(self, output, ranks=None, **flags):
         flags = {**self.FLAGS, "max_train_steps": FOREVER, **flags}
@@ -259,9 +255,7 @@ class ResumeTest(LecoTest):
 
     def test_two_starts_on_one_output_are_refused_and_a_dead_one_is_taken_over(self):
         job = self.start("out")
-        run = Run(self.arguments("out", **self.FLAGS))
-        self.assertEqual((run.status, len(run.errors())), (2, 1), run.err)
-        self.assertIn(f"process {job.job.pid} on ", run.errors()[0])
+        self.refuse(f"process {job.job.pid} on ", resume=None)
         Run(self.arguments("out", **{**self.FLAGS, "output_name": "y"}))  # another name, another output
         job.job.send_signal(signal.SIGKILL)
         job.finish()

@@ -1,5 +1,8 @@
 """`leco sample` as a user runs it: the picture is whole and says how it was made, it does not depend on the number of
-ranks, and what cannot be drawn is refused in one line."""
+ranks, and what cannot be drawn is refused in one line.
+
+usage: sample_test.py MPIEXEC LECO
+"""
 import hashlib
 import os
 import struct
@@ -9,8 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from leco_runs import TOY, LecoTest, Run, main
-
-MODEL = f"--pretrained_model_name_or_path={TOY}"
 
 
 def png_parts(data):
@@ -34,23 +35,17 @@ def png_parts(data):
 
 
 class SampleTest(LecoTest):
-    def setUp(self):
-        super().setUp()
-        self.train("lora", network_dim=2)
-        self.lora = self.folder / "lora" / "x.safetensors"
+    @classmethod
+    def setUpClass(cls):
+        cls.lora = cls.train_once(network_dim=2)
 
-    def sample(self, *flags, ranks=None, output="grid.png"):
+    def sample(self, *flags, ranks=None, model=TOY, output="grid.png"):
         """Of a quick grid into `folder`."""
-        return Run(["sample", MODEL, "--height=64", "--width=64", "--sample_steps=2", "--threads=1",
-                    f"--output={self.folder / output}", *flags], ranks)
+        return Run(["sample", f"--pretrained_model_name_or_path={model}", "--height=64", "--width=64",
+                    "--sample_steps=2", "--threads=1", f"--output={self.folder / output}", *flags], ranks)
 
     def refused(self, *flags, naming):
-        run = self.sample(*flags)
-        self.assertEqual(run.status, 2, f"{flags}\n{run.err}")
-        self.assertEqual(run.out, "", flags)
-        self.assertEqual(len(run.errors()), 1, run.err)
-        for part in (naming,) if isinstance(naming, str) else naming:
-            self.assertIn(part, run.errors()[0], flags)
+        self.check_refused(self.sample(*flags), *((naming,) if isinstance(naming, str) else naming))
 
     def test_the_picture_and_the_latents_are_the_same_on_any_number_of_ranks(self):
         digests = set()
@@ -136,9 +131,7 @@ class SampleTest(LecoTest):
 
     def test_an_output_that_cannot_be_written_is_refused_before_anything_is_drawn(self):
         prompt = "--prompt=circle"
-        run = self.sample(prompt, output="missing/grid.png")
-        self.assertEqual(run.status, 2, run.err)
-        self.assertIn("--output=", run.errors()[0])
+        self.check_refused(self.sample(prompt, output="missing/grid.png"), "--output=")
         self.refused(prompt, "--output=grid.jpg", naming=("--output=grid.jpg", ".png"))
         self.refused(prompt, f"--latents={self.folder}", naming="--latents=")
 
@@ -148,10 +141,7 @@ class SampleTest(LecoTest):
         for part in os.listdir(TOY):
             if part != "vae":
                 (bare / part).symlink_to(TOY / part)
-        run = Run(["sample", f"--pretrained_model_name_or_path={bare}", "--prompt=circle",
-                   f"--output={self.folder / 'grid.png'}"])
-        self.assertEqual(run.status, 2, run.err)
-        self.assertIn("VAE", run.errors()[0])
+        self.check_refused(self.sample("--prompt=circle", model=bare), "VAE")
 
 
 if __name__ == "__main__":

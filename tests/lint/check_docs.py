@@ -1,11 +1,14 @@
-"""Documents do not promise what is not there: every relative link leads to a file, every flag stands in docs/flags.md."""
+"""Documents do not promise what is not there: every relative link leads to a file, every flag stands in docs/flags.md, and
+every place in the tree or in the code that they name exists."""
+import functools
 import re
 import sys
 
-from source_tree import LEFT_OUT, report, root_from_arguments
+from source_tree import LEFT_OUT, files, report, root_from_arguments
 
 FLAG = re.compile(r"(?<![\w-])--([a-zA-Z][\w-]*)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+PLACE = re.compile(r"`(?:((?:src|launcher|tests|configs|docs|slurm)/[\w/.*-]+)|([A-Z]\w+)::(\w+))`")
 
 # Flags of other programs that the documents show; all others must be ours.
 FOREIGN = {
@@ -47,6 +50,24 @@ def check_link(path, number, link):
         yield path, number, f"'{name or path.name}' has no heading '#{anchor}'; mend the anchor"
 
 
+def has_member(root, name, member):
+    """Whether a header speaks of both."""
+    return any(all(re.search(rf"\b{word}\b", header) for word in (name, member)) for header in headers(root))
+
+
+@functools.cache
+def headers(root):
+    return [path.read_text() for path in files(root, r"\.h$")]
+
+
+def check_places(root, path, number, line):
+    for place, name, member in PLACE.findall(line):
+        if place and not any(root.glob(place)) and not any(root.glob(place + ".*")):
+            yield path, number, f"there is no '{place}'; mend the path"
+        elif name and not has_member(root, name, member):
+            yield path, number, f"no header has '{name}' with '{member}'; mend the name"
+
+
 def main() -> int:
     root = root_from_arguments()
     table = root / "docs" / "flags.md"
@@ -56,6 +77,7 @@ def main() -> int:
         for number, line in enumerate(path.read_text().splitlines(), 1):
             for link in LINK.findall(line):
                 problems += check_link(path, number, link)
+            problems += check_places(root, path, number, line)
             for flag in FLAG.findall(line):
                 if table.exists() and path != table and flag not in known | NOT_OURS:
                     problems.append((path, number, f"--{flag} is not in docs/flags.md; mend the name (a flag of another "

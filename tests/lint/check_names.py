@@ -13,6 +13,8 @@ STATEMENT = re.compile(
     r"|[\w:.\[\]>-]+\s*(\(.*\)|[-+*/|&]?=[^=].*);"
     r"|(if|for|while|switch)\s*\(.*\)\s*\{?|\}( else.*)?)$"
 )
+# Of a shell script: with OMP_NUM_THREADS=1, as tests are run, it says that the machine has one core.
+BARE_NPROC = re.compile(r"(?<!-u OMP_NUM_THREADS )\bnproc\b")
 
 
 def check_lines(path):
@@ -23,6 +25,8 @@ def check_lines(path):
         comment = re.match(r"\s*//+\s*(.*?)\s*$", line)
         if comment and path.suffix in (".h", ".cpp", ".cu") and STATEMENT.match(comment[1]):
             yield path, number, "this comment is code; delete it, git remembers"
+        if path.suffix == ".sh" and BARE_NPROC.search(line.partition("#")[0]):
+            yield path, number, "nproc heeds OMP_NUM_THREADS; write: env -u OMP_NUM_THREADS nproc"
 
 
 def main() -> int:
@@ -33,6 +37,8 @@ def main() -> int:
             problems.append((path, 1, f"'{path.stem}' says nothing; name the file after its one idea"))
         elif not re.fullmatch(r"[a-z0-9_]+\.\w+|CMakeLists\.txt", path.name):
             problems.append((path, 1, "file names are snake_case; rename it"))
+        problems += check_lines(path)
+    for path in root.glob("*.sh"):
         problems += check_lines(path)
     return report(root, problems)
 

@@ -56,8 +56,11 @@ BAD = [
     ("names", "src/core/a.cpp", "// const int n = 3;\n", "this comment is code"),
     ("names", "src/core/a.cpp", "// std::vector<int> order(3);\n", "this comment is code"),
     ("names", "src/core/a.cpp", "// if (ready) {\n", "this comment is code"),
+    ("names", "setup.sh", 'make -j "$(nproc)"\n', "setup.sh:1: nproc heeds OMP_NUM_THREADS"),
     ("format", "src/core/a.cpp", "int  a ;\n", "src/core/a.cpp:1: not formatted"),
     ("docs", "README.md", "[gone](docs/gone.md)\n", "README.md:1: the link to 'docs/gone.md' leads nowhere"),
+    ("docs", "README.md", "`src/core/gone.h`\n", "README.md:1: there is no 'src/core/gone.h'"),
+    ("docs", "README.md", "`Error::gone`\n", "README.md:1: no header has 'Error' with 'gone'"),
     ("docs", "README.md", "[flags](docs/flags.md#seeds)\n", "has no heading '#seeds'"),
     ("docs", "docs/guide.md", "\nuse `--sede 1`\n", "docs/guide.md:2: --sede is not in docs/flags.md"),
 ]

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 import make_family_golden
-import make_golden
 import reference_losses
 import reference_trainer as reference
 from make_golden import PAIRS, SEED, SETTINGS, TESTS, as_json, flat, settings_with, total_norms

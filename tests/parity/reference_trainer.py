@@ -7,7 +7,6 @@ takes no short cut. The LoRA is in reference_lora.py, SDXL's own parts in refere
 import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file

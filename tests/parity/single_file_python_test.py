@@ -2,7 +2,6 @@
 
 usage: single_file_python_test.py LECO WRITE_CLIENT_CASE
 """
-import json
 import shutil
 import subprocess
 import sys

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "comm/local_communicator.h"
 #include "core/error.h"
+#include "lora/lora_stack.h"
 #include "tests/support/toy_model.h"
 #include "train/trainer.h"
 
@@ -159,6 +161,19 @@ TEST_F(LoraFile, with_missing_foreign_or_misshaped_tensors_is_refused_by_name) {
   NamedTensors flat = trained(*unet_, kShape);  // a 1×1 convolution's module saved as a linear layer's
   named(flat, std::string(kConvolution) + ".lora_down.weight") = at::zeros({4, 32});
   EXPECT_NE(refusal(network, flat).find("has shape [4, 32]"), std::string::npos);
+}
+
+TEST_F(LoraFile, whose_alpha_is_not_one_finite_number_is_refused_by_name) {
+  LoraNetwork network(*unet_, kShape, 2);
+  for (const auto& [alpha, found] : {std::pair{at::ones({3}), "has shape [3], a single number"},
+                                     {at::full({}, NAN), "is nan, a finite number"}}) {
+    NamedTensors tensors = trained(*unet_, kShape);
+    named(tensors, std::string(kLinear) + ".alpha") = alpha;
+    const std::string refused = fmt::format("': the alpha of '{}' {} is expected", kLinear, found);
+    EXPECT_NE(refusal(network, tensors).find(refused), std::string::npos);
+    EXPECT_THROW(layers_of_file(*unet_, open(), {}), Error);
+    EXPECT_THROW(LoraStack(*unet_).add(open()), Error);
+  }
 }
 
 // --network_weights: two steps, saved and loaded into a new run, go on as the first run does. Only the
