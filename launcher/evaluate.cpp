@@ -16,8 +16,8 @@ ExitStatus evaluate_command(World& world, std::span<const std::string> arguments
   }
   const auto files = share_files(world.host());
   LoadedParts model(settings.model, *files);
-  const std::string written = evaluate(settings, model, world, *files);
-  if (world.rank() == 0) std::fputs(written.c_str(), stdout);
+  const auto written = evaluate(settings, model, world, *files, [] { return 0; });
+  if (world.rank() == 0) std::fputs(written->c_str(), stdout);
   return ExitStatus::kDone;
 }
 
