@@ -13,8 +13,8 @@ ExitStatus evaluate_command(World& world, std::span<const std::string> arguments
   if (settings.help) return show(world, evaluate_help());
   const auto files = share_files(world.host());
   LoadedParts model(settings.model, *files);
-  const std::string written = evaluate(settings, model, world, *files);
-  if (world.rank() == 0) std::fputs(written.c_str(), stdout);
+  const auto written = evaluate(settings, model, world, *files, [] { return 0; });
+  if (world.rank() == 0) std::fputs(written->c_str(), stdout);
   return ExitStatus::kDone;
 }
 

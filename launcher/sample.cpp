@@ -134,7 +134,7 @@ void draw(const SampleJob& job, World& world, FileSource& files) {
   const std::vector<std::string> prompts = prompts_of(drawings);
   const TextSettings text = text_settings(job.settings.model, job.model->family());
   const PromptEmbeddings embeddings =
-      encode_on_reader(world.host(), *job.model, {job.settings.model, text, prompts, job.device});
+      encode_on_reader(world.host(), {*job.model, files, text, prompts, job.device});
   const std::unique_ptr<UNet> unet = job.model->load_unet({.device = job.device});
   LoraStack stack(*unet);
   add_loras(stack, job.settings, files);

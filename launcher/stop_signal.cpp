@@ -23,7 +23,7 @@ void note_stop(int signal) {
   if (!is_first && signal == SIGINT && first_signal == SIGINT) end_by_signal(signal);
   if (!is_first || signal != SIGINT) return;
   constexpr std::string_view kWhat =
-      "\nleco: finishes this step and saves the state; Ctrl-C again ends at once\n";
+      "\nleco: finishes this step or picture and saves the state; Ctrl-C again ends at once\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kWhat.data(), kWhat.size());
 }
 
@@ -43,6 +43,13 @@ void catch_stop_signals() {
 
 int stop_signal() noexcept {
   return first_signal;
+}
+
+std::function<int()> stop_of_job(World& world) {
+  return [&world] {
+    if (const int signal = stop_signal()) world.ring(signal);
+    return world.size() == 1 ? stop_signal() : world.heard();
+  };
 }
 
 std::string signal_name(int signal) {

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <string>
+
+#include "comm/world.h"
 
 namespace leco {
 
@@ -17,6 +20,10 @@ inline constexpr int kMoreRanks = 1;
 static_assert(kMoreRanks < SIGINT && kMoreRanks < SIGUSR1 && kMoreRanks < SIGTERM);
 
 int stop_signal() noexcept;  // the first that came; 0: none
+
+// The one that came to any rank of the job; 0: none. Whoever looks hears it, outside all collectives; a rank
+// that got one tells it when it looks.
+std::function<int()> stop_of_job(World& world);
 
 std::string signal_name(int signal);  // "SIGTERM"
 

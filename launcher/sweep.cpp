@@ -82,14 +82,6 @@ void list_failures(const SweepView& view) {
     if (row.status == RunStatus::kFailed) log::error(fmt::format("'{}' failed: {}", row.name, row.error));
 }
 
-// The signal that any rank of the job got.
-std::function<int()> stop_of_job(World& world) {
-  return [&world] {
-    if (const int signal = stop_signal()) world.ring(signal);
-    return world.size() == 1 ? stop_signal() : world.heard();
-  };
-}
-
 // Of every rank that has one, on every rank. Collective.
 std::vector<std::string> texts_of_all(World& world, const std::string& mine) {
   std::vector<std::string> texts;

@@ -25,7 +25,7 @@ ExitStatus train_command(World& world, std::span<const std::string> arguments) {
   log::configure(console_of(parsed.settings));
   LoadedParts parts(parsed.settings, *files);
   const TrainingOutcome outcome =
-      run_training(parsed, world, *files, parts, [](int64_t) { return stop_signal(); });
+      run_training(parsed, world, *files, parts, [stop = stop_of_job(world)](int64_t) { return stop(); });
   for (const std::string& path : outcome.files) std::puts(path.c_str());
   return outcome.stopped_by != 0 ? ExitStatus::kStopped : ExitStatus::kDone;
 }

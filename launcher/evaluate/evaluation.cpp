@@ -132,7 +132,9 @@ struct Seen {
   std::vector<std::vector<Picture>> pictures;
 };
 
-Seen look(const EvaluateJob& job, World& world, FileSource& files) {
+// Nothing when a rank was asked to leave off.
+std::optional<Seen> look(const EvaluateJob& job, World& world, FileSource& files,
+                         const std::function<int()>& stop) {
   const LoraEffect::Request request = job.request();
   std::vector<std::string> prompts = LoraEffect::prompts(request);
   const std::vector<std::string> drawn = prompts_of(job.rows);
@@ -147,14 +149,17 @@ Seen look(const EvaluateJob& job, World& world, FileSource& files) {
                               .prediction = base.prediction(),
                               .zero_terminal_snr = base.zero_terminal_snr(),
                               .comm = world.host(),
-                              .progress = [](const std::string& line) { log::info("measuring " + line); }});
+                              .progress = [](const std::string& line) { log::info("measuring " + line); },
+                              .stop = stop});
   Seen seen{.scales = effect.measure(), .pictures = {}};
+  if (seen.scales.empty()) return std::nullopt;
 
   log::info(fmt::format("drawing {} pictures", job.rows.size() * job.settings.scales.size()));
   const std::shared_ptr<Vae> vae = job.model.vae(job.device, job.settings.vae);
-  seen.pictures = draw_shared({*unet, embeddings, base.prediction(), base.zero_terminal_snr()}, *vae,
-                              job.rows, world.host())
-                      .pictures;
+  SharedRows shared = draw_shared({*unet, embeddings, base.prediction(), base.zero_terminal_snr()}, *vae,
+                                  job.rows, world.host(), {.stop = stop});
+  if (shared.stopped_by != 0) return std::nullopt;
+  seen.pictures = std::move(shared.pictures);
   return seen;
 }
 
@@ -165,17 +170,20 @@ void check_clip_model(const std::string& folder) {
   ClipScore(open_clip_folder(local, folder, Contents::kOutline), torch::kMeta);
 }
 
-std::string evaluate(const EvaluateSettings& given, ModelParts& model, World& world, FileSource& files) {
-  set_collective_limit(hours(6));  // ranks wait for each other's share of the points and of the pictures
+std::optional<std::string> evaluate(const EvaluateSettings& given, ModelParts& model, World& world,
+                                    FileSource& files, const std::function<int()>& stop) {
+  // Ranks wait for each other's share of the points and of the pictures.
+  const CollectiveLimit patience(hours(6));
   const EvaluateJob job = prepare(given, model, world, files);
-  Seen seen = look(job, world, files);
+  std::optional<Seen> seen = look(job, world, files, stop);
+  if (!seen) return std::nullopt;
   return do_on_reader(world.host(), [&] {
     const EvaluateOutput output{.settings = job.settings,
                                 .model = model.base().description(),
                                 .directions = job.directions,
                                 .rows = job.rows,
                                 .target_rows = job.target_rows};
-    return write_evaluation(output, std::move(seen.scales), seen.pictures);
+    return write_evaluation(output, std::move(seen->scales), seen->pictures);
   });
 }
 

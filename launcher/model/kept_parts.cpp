@@ -81,7 +81,7 @@ PromptEmbeddings KeptParts::encode(Communicator& host, const TextSettings& text,
     }
     for (const std::string& prompt : ahead_)
       if (!known.contains(prompt) && known.size() + missing.size() < kMostPrompts) missing.push_back(prompt);
-    const PromptEmbeddings fresh = encode_on_reader(host, base(), {settings_, text, missing, device});
+    const PromptEmbeddings fresh = encode_on_reader(host, {base(), files_, text, missing, device});
     for (const std::string& prompt : missing) known.emplace(prompt, fresh.at(prompt));
   }
   std::map<std::string, PromptEmbedding> wanted;

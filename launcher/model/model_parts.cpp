@@ -11,7 +11,7 @@ const BaseModel& LoadedParts::base() {
 
 PromptEmbeddings LoadedParts::encode(Communicator& host, const TextSettings& text,
                                      const std::vector<std::string>& prompts, torch::Device device) {
-  return encode_on_reader(host, base(), {settings_, text, prompts, device});
+  return encode_on_reader(host, {base(), files_, text, prompts, device});
 }
 
 std::shared_ptr<UNet> LoadedParts::unet(Placement placement) {

@@ -45,16 +45,18 @@ Stacked empty_of(int64_t prompts, const std::string& sizes) {
 
 }  // namespace
 
-PromptEmbeddings encode_on_reader(Communicator& host, const BaseModel& base, const TextJob& job) {
-  if (host.size() == 1) return encode_prompts(base.open_text_encoders(), job.text, job.prompts, job.device);
+PromptEmbeddings encode_on_reader(Communicator& host, const TextJob& job) {
+  if (host.size() == 1)
+    return encode_prompts(job.model.open_text_encoders(), job.text, job.prompts, job.device);
   const std::set<std::string> sorted(job.prompts.begin(), job.prompts.end());
   const std::vector<std::string> distinct(sorted.begin(), sorted.end());
   const CollectiveLimit patience(kPatience);
   Stacked stacked;
   const std::string sizes = do_on_reader(host, [&] {
-    LocalFileSource files;
-    const auto model = open_model(job.model, files);
-    stacked = stack(encode_prompts(model->open_text_encoders(), job.text, distinct, job.device), distinct);
+    job.files.read_alone([&] {
+      stacked =
+          stack(encode_prompts(job.model.open_text_encoders(), job.text, distinct, job.device), distinct);
+    });
     return sizes_of(stacked);
   });
   if (host.rank() != 0) stacked = empty_of(std::ssize(distinct), sizes);

@@ -11,14 +11,14 @@
 namespace leco {
 
 struct TextJob {
-  const TrainSettings& model;  // what they say of the model
+  const BaseModel& model;
+  FileSource& files;  // that it was opened through
   const TextSettings& text;
   const std::vector<std::string>& prompts;
   torch::Device device;
 };
 
-// As encode_prompts(), with the same bits on every rank. Collective; `host` carries host memory. `base` is
-// the job's model as all ranks have opened it.
-PromptEmbeddings encode_on_reader(Communicator& host, const BaseModel& base, const TextJob& job);
+// As encode_prompts(), with the same bits on every rank. Collective; `host` carries host memory.
+PromptEmbeddings encode_on_reader(Communicator& host, const TextJob& job);
 
 }  // namespace leco

@@ -240,18 +240,20 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
     });
   }
   if (plan_.evaluation) {
-    // An evaluation cannot be stopped half-way: after a signal it is left to the next start.
+    // What a signal breaks off is made by the next start, from its beginning.
     attempt.stopped = std::ranges::max(team_.host().all_gather(stop_())) != 0;
     if (attempt.stopped) return;
     const TrainSettings& settings = run.parsed.settings;
     attempt.is_evaluating = true;
     const auto evaluation_start = Clock::now();
     team_.parts().serve(settings, plan_.prompts);  // the training may have been an earlier start's
-    evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
-                               (fs::path(run.folder) / kEvaluationFolder).string()),
-             team_.parts(), team_.world(), team_.files());
+    const auto written = evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
+                                                    (fs::path(run.folder) / kEvaluationFolder).string()),
+                                  team_.parts(), team_.world(), team_.files(), stop_);
     evaluation_seconds = seconds_since(evaluation_start);
     attempt.is_evaluating = false;
+    attempt.stopped = !written;
+    if (attempt.stopped) return;
   }
   do_on_reader(team_.host(), [&] {
     keeper_.finish(run, *claim_, evaluation_seconds);

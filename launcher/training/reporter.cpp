@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <limits>
 #include <utility>
 
 #include "comm/watchdog.h"
+#include "core/counted.h"
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
@@ -25,8 +27,18 @@ Reporter::Reporter(Given given)
       progress_(settings().max_train_steps, isatty(STDERR_FILENO) != 0 && !log::is_diverted()) {
   if (given_.resumed_steps) find_step_files();
   if (settings().log.logging_dir.empty()) return;
-  events_.emplace(settings(), given_.resumed_steps, effective_settings(settings()));
+  // The pictures of the step that it goes on from are shown again, and what the step said with them.
+  const bool shows_again = given_.resumed_steps && previews_are_due(settings(), *given_.resumed_steps);
+  std::optional<int64_t> again_from = given_.resumed_steps;
+  if (again_from && !shows_again) ++*again_from;
+  events_.emplace(settings(), again_from, effective_settings(settings()));
+  if (shows_again && metrics_.last_kept()) events_->write(*metrics_.last_kept());
   log::info(fmt::format("event files for TensorBoard: {}", events_->path()));
+}
+
+double Reporter::loss_before() const {
+  const auto& last = metrics_.last_kept();
+  return last ? last->loss : std::numeric_limits<double>::quiet_NaN();
 }
 
 // What an earlier start of this run saved counts for --save_last_n_steps as if this one had.
@@ -41,11 +53,15 @@ void Reporter::find_step_files() {
     }
 }
 
-void Reporter::after_step(const StepReport& report) {
+void Reporter::check_claim() const {
   if (given_.claim.is_lost())
     throw Error(
         fmt::format("another process has taken '{}' in '{}' over; this one stops and writes nothing more",
                     settings().output_name, settings().output_dir));
+}
+
+void Reporter::after_step(const StepReport& report) {
+  check_claim();
   const Watch watch = Watch::of_my_work(fmt::format("saving of step {}", report.step), saving_pace_);
   metrics_.write(report);
   fault_point(FaultPoint::kMetrics);
@@ -73,7 +89,11 @@ void Reporter::keep(int64_t finished_steps, int stop_signal) {
   if (due && finished_steps > 0) keep_lora(finished_steps);
   if (stops || (due && settings().save_state) || (last && settings().save_state_on_train_end))
     keep_state(finished_steps);
-  if (stops && stop_signal != kMoreRanks)
+  if (stops) tell_stop(finished_steps, stop_signal);
+}
+
+void Reporter::tell_stop(int64_t finished_steps, int stop_signal) const {
+  if (stop_signal != kMoreRanks)
     log::info(
         fmt::format("stopped by {} after step {}; the same command with --resume=auto goes on from there",
                     signal_name(stop_signal), finished_steps));
@@ -96,7 +116,8 @@ void Reporter::keep_lora(int64_t finished_steps) {
 void Reporter::keep_state(int64_t finished_steps) {
   const std::string folder = state_path(settings(), finished_steps);
   // Else a run that starts anew, and is killed, would go on from a state of the run before it.
-  if (!given_.resumed_steps && !std::exchange(has_kept_state_, true)) set_aside_states(settings());
+  if (!given_.resumed_steps && !kept_state_) set_aside_states(settings());
+  kept_state_ = finished_steps;
   save_state(folder, record_of(given_.provenance, finished_steps), given_.trainer);
   log::info(fmt::format("saved {}", folder));
   const auto most =
@@ -118,15 +139,25 @@ void Reporter::remove_old_files(int64_t step) {
 }
 
 void Reporter::after_previews(const Previews::Drawn& drawn) {
+  progress_.interrupt();
+  if (drawn.stopped_by != 0) {
+    check_claim();
+    given_.provenance.model_files = given_.digests.get();
+    if (kept_state_ != drawn.step) keep_state(drawn.step);
+    return tell_stop(drawn.step, drawn.stopped_by);
+  }
   for (size_t i = 0; i < drawn.files.size() && events_; ++i)
     events_->preview(drawn.step, static_cast<int64_t>(i), drawn.sheets[i], encode_png(drawn.sheets[i]));
-  if (events_) events_->preview_seconds(drawn.step, drawn.seconds);
+  const size_t fresh = drawn.files.size() - drawn.found;
+  if (events_ && fresh > 0) events_->preview_seconds(drawn.step, drawn.seconds);
   progress_.leave_out(drawn.seconds);
-  progress_.interrupt();
-  log::info(
-      fmt::format("drew {} of step {} in {:.1f} s, which the steps' times do not hold: {}{}",
-                  drawn.files.size() == 1 ? "the preview" : fmt::format("{} previews", drawn.files.size()),
-                  drawn.step, drawn.seconds, drawn.files.front(), drawn.files.size() > 1 ? " …" : ""));
+  if (drawn.found > 0)
+    log::info(fmt::format("{} of {} of step {} are there from an earlier start", drawn.found,
+                          counted(std::ssize(drawn.files), "preview"), drawn.step));
+  if (fresh > 0)
+    log::info(fmt::format("drew {} of step {} in {:.1f} s, which the steps' times do not hold: {}{}",
+                          fresh == 1 ? "the preview" : fmt::format("{} previews", fresh), drawn.step,
+                          drawn.seconds, drawn.files.front(), drawn.files.size() > 1 ? " …" : ""));
 }
 
 void Reporter::after_growth(const std::string& path) {

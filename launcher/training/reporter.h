@@ -32,10 +32,13 @@ class Reporter {
   };
   explicit Reporter(Given given);  // usage error when the metrics file cannot be written
 
+  // Of the last step that an earlier start finished; NaN where none did.
+  double loss_before() const;
   void after_step(const StepReport& report);
   // Writes what is due after `finished_steps` steps: LoRA file, state. With a stop signal a state in any
   // case.
   void keep(int64_t finished_steps, int stop_signal);
+  // All are drawn, or the run stops in between: a state then, where this step has none yet.
   void after_previews(const Previews::Drawn& drawn);
   void after_growth(const std::string& path);  // empty: nothing was drawn
   // LoRA files that are there, and the growth.
@@ -47,6 +50,8 @@ class Reporter {
   void tell_early_sign(int64_t step, const EarlySign& sign);
   void keep_lora(int64_t finished_steps);
   void keep_state(int64_t finished_steps);
+  void tell_stop(int64_t finished_steps, int stop_signal) const;
+  void check_claim() const;
   void remove_old_files(int64_t step);
 
   Given given_;
@@ -56,7 +61,7 @@ class Reporter {
   ProgressLine progress_;
   std::vector<std::string> written_;
   std::deque<std::pair<int64_t, std::string>> step_files_;  // of steps before the last
-  bool has_kept_state_ = false;
+  std::optional<int64_t> kept_state_ = {};                  // of that step last, by this start
   Pace saving_pace_;
 };
 

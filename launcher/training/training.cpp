@@ -35,8 +35,8 @@ void announce(const TrainingJob& job, const World& world) {
     log::info(fmt::format("goes on from step {}: {}", job.first_step(), job.resumption->folder));
 }
 
-std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, ModelParts& parts,
-                                      World& world) {
+std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, LoraNetwork& network,
+                                      ModelParts& parts, World& world) {
   if (job.preview_rows.empty()) return std::nullopt;
   const DrawingModel model{.unet = unet,
                            .embeddings = job.embeddings,
@@ -45,6 +45,7 @@ std::optional<Previews> make_previews(const TrainingJob& job, const UNet& unet, 
   return Previews({.settings = job.settings,
                    .rows = job.preview_rows,
                    .model = model,
+                   .network = network,
                    .vae = parts.vae(job.device, job.settings.preview.vae),
                    .comm = world.host()});
 }
@@ -62,31 +63,51 @@ void tell_balance(const Trainer& trainer, World& world) {
       100 * balance.measured, 100 * balance.expected));
 }
 
-// Steps, previews, and what rank 0 keeps of them, until the last step or a stop.
-TrainingOutcome train(const TrainingJob& job, Trainer& trainer, std::optional<Reporter>& reporter,
-                      std::optional<Previews>& previews, int stop) {
-  const auto draw_if_due = [&](int64_t finished_steps) {
-    if (!previews || !previews->is_due(finished_steps)) return;
-    set_collective_limit(StepLimit::kUnknown);  // the next step sets its own
-    const KeptWeights kept = trainer.kept_weights();
-    const Previews::Drawn drawn = previews->draw(finished_steps);
-    if (reporter) reporter->after_previews(drawn);
-  };
-  TrainingOutcome outcome;
+// What is there once the model is loaded. Reporter and previews are there where they are wanted.
+struct Running {
+  Trainer& trainer;
+  std::optional<Reporter>& reporter;
+  std::optional<Previews>& previews;
+};
+
+// Returns what asked to stop meanwhile; 0: nothing.
+int draw_if_due(const TrainingJob& job, const Running& running, int64_t finished_steps,
+                const StopRequest& stop) {
+  if (!running.previews || !previews_are_due(job.settings, finished_steps)) return 0;
+  set_collective_limit(StepLimit::kUnknown);  // the next step sets its own
+  Previews::Drawn drawn;
+  {
+    const KeptWeights kept = running.trainer.kept_weights();
+    drawn = running.previews->draw(finished_steps, [&] {
+      const int asked = stop(finished_steps);
+      return asked == kMoreRanks ? 0 : asked;  // more ranks can wait for the next step
+    });
+  }
+  if (running.reporter) running.reporter->after_previews(drawn);
+  return drawn.stopped_by;
+}
+
+// Steps, previews, and what rank 0 keeps of them, until the last step or a stop. `asked` is what was asked
+// before the first. A stop leaves the pictures that are missing of its step to the start that goes on.
+TrainingOutcome train(const TrainingJob& job, const Running& running, int asked, const StopRequest& stop) {
+  const CollectiveLimit limit(StepLimit::kUnknown);  // each step sets its own
+  const int64_t last = job.settings.max_train_steps;
   int64_t step = job.first_step();
-  if (reporter && (stop != 0 || step == job.settings.max_train_steps)) reporter->keep(step, stop);
-  // A stop leaves the pictures of its step to the start that goes on.
-  if (stop == 0) draw_if_due(step);
-  while (stop == 0 && step < job.settings.max_train_steps) {
-    const StepReport report = trainer.step(step);
-    if (reporter) reporter->after_step(report);
+  TrainingOutcome outcome;
+  if (running.reporter) {
+    outcome.loss = running.reporter->loss_before();
+    if (asked != 0 || step == last) running.reporter->keep(step, asked);
+  }
+  if (step < last) outcome.stopped_by = asked;
+  if (outcome.stopped_by == 0) outcome.stopped_by = draw_if_due(job, running, step, stop);
+  while (outcome.stopped_by == 0 && step < last) {
+    const StepReport report = running.trainer.step(step);
+    if (running.reporter) running.reporter->after_step(report);
     step = report.step;
     outcome.loss = report.loss;
-    if (step < job.settings.max_train_steps) outcome.stopped_by = report.stop_signal;
-    if (outcome.stopped_by != 0) return outcome;
-    draw_if_due(step);
+    if (step < last) outcome.stopped_by = report.stop_signal;
+    if (outcome.stopped_by == 0) outcome.stopped_by = draw_if_due(job, running, step, stop);
   }
-  if (step < job.settings.max_train_steps) outcome.stopped_by = stop;
   return outcome;
 }
 
@@ -120,8 +141,8 @@ TrainingOutcome run_training(const ParsedTrain& parsed, World& world, FileSource
     reporter.emplace(Reporter::Given{trainer, job.provenance(), job.digests, *job.claim, resumed_steps});
   }
   RunRecord run_record(job.settings, world, job.device);
-  std::optional<Previews> previews = make_previews(job, *unet, parts, world);
-  TrainingOutcome outcome = train(job, trainer, reporter, previews, agreed_stop(job, world, stop));
+  std::optional<Previews> previews = make_previews(job, *unet, network, parts, world);
+  TrainingOutcome outcome = train(job, {trainer, reporter, previews}, agreed_stop(job, world, stop), stop);
   tell_balance(trainer, world);
   if (reporter) {
     if (previews && outcome.stopped_by == 0) reporter->after_growth(previews->write_growth());

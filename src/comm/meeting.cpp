@@ -77,12 +77,12 @@ Meeting::~Meeting() {
 }
 
 void Meeting::arrive(const std::string& operation, const std::function<void()>& meanwhile) {
-  std::optional<Watch> watch;
-  if (!meanwhile) watch.emplace(operation);
   ++meetings_;
   leave_if_in_vain();
   MPI_Request request = MPI_REQUEST_NULL;
   LECO_MPI(MPI_Ibarrier(group_, &request));
+  if (meanwhile) return wait(request, meanwhile);
+  const Watch watch = Watch::of_collective(operation, rank_);
   wait(request, meanwhile);
 }
 

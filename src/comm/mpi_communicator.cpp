@@ -75,7 +75,7 @@ class MpiCommunicator final : public Communicator {
     check_reducible(tensor);
     HostView view(tensor);
     {
-      const Watch watch(name_all_reduce(tensor, op, size_));
+      const Watch watch = Watch::of_collective(name_all_reduce(tensor, op, size_), rank_);
       const auto width = tensor.element_size();
       for_chunks(tensor.numel(), [&](std::size_t first, int count) {
         char* chunk = view.data() + first * width;
@@ -90,7 +90,7 @@ class MpiCommunicator final : public Communicator {
     check_root(root, size_);
     HostView view(tensor);
     {
-      const Watch watch(name_broadcast(tensor, root, size_));
+      const Watch watch = Watch::of_collective(name_broadcast(tensor, root, size_), rank_);
       for_chunks(tensor.nbytes(), [&](std::size_t first, int count) {
         LECO_MPI(MPI_Bcast(view.data() + first, count, MPI_BYTE, root, group_));
       });
@@ -99,20 +99,20 @@ class MpiCommunicator final : public Communicator {
   }
 
   std::vector<double> all_gather(double value) override {
-    const Watch watch(fmt::format("all_gather over {} ranks", size_));
+    const Watch watch = Watch::of_collective(fmt::format("all_gather over {} ranks", size_), rank_);
     std::vector<double> values(static_cast<std::size_t>(size_));
     LECO_MPI(MPI_Allgather(&value, 1, MPI_DOUBLE, values.data(), 1, MPI_DOUBLE, group_));
     return values;
   }
 
   void barrier() override {
-    const Watch watch(fmt::format("barrier over {} ranks", size_));
+    const Watch watch = Watch::of_collective(fmt::format("barrier over {} ranks", size_), rank_);
     LECO_MPI(MPI_Barrier(group_));
   }
 
   std::unique_ptr<Communicator> split(int color) override {
     check_color(color);
-    const Watch watch(fmt::format("split of {} ranks", size_));
+    const Watch watch = Watch::of_collective(fmt::format("split of {} ranks", size_), rank_);
     MPI_Comm part = MPI_COMM_NULL;
     LECO_MPI(MPI_Comm_split(group_, color, rank_, &part));
     return std::make_unique<MpiCommunicator>(part, max_chunk_);

@@ -110,7 +110,7 @@ class NcclCommunicator final : public Communicator {
                               tensor.device().str()));
     }
     if (tensor.numel() == 0) return;
-    const Watch watch(std::move(name));
+    const Watch watch = Watch::of_collective(std::move(name), rank());
     const c10::DeviceGuard guard(device_);
     const auto stream = c10::cuda::getCurrentCUDAStream(device_.index());
     call(tensor.detach().mutable_data_ptr(), stream.stream());

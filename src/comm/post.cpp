@@ -3,6 +3,7 @@
 #include <string>
 
 #include "comm/mpi_error.h"
+#include "comm/watchdog.h"
 
 namespace leco {
 namespace {
@@ -12,6 +13,7 @@ constexpr int kBell = 1, kLetter = 2;  // tags
 }  // namespace
 
 Post::Post() {
+  const Watch watch("opening of the post between the ranks");
   LECO_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &all_));
   LECO_MPI(MPI_Comm_rank(all_, &rank_));
   LECO_MPI(MPI_Comm_size(all_, &size_));
@@ -40,9 +42,18 @@ void Post::ring(int number) {
   if (has_rung_) return;
   has_rung_ = true;
   if (heard_ == 0) heard_ = number;
-  for (int other = 0; other < size_; ++other)
-    if (other != rank_)
-      LECO_MPI(MPI_Send(&number, 1, MPI_INT, other, kBell, all_));  // taken at once: four bytes
+  if (rank_ == 0)
+    ring_at_all(number);
+  else
+    ring_at(0, number);
+}
+
+void Post::ring_at(int rank, int number) {
+  LECO_MPI(MPI_Send(&number, 1, MPI_INT, rank, kBell, all_));  // taken at once: four bytes
+}
+
+void Post::ring_at_all(int number) {
+  for (int other = 1; other < size_; ++other) ring_at(other, number);
 }
 
 int Post::heard() {
@@ -50,6 +61,7 @@ int Post::heard() {
   if (heard_ == 0) LECO_MPI(MPI_Iprobe(MPI_ANY_SOURCE, kBell, all_, &is_waiting, MPI_STATUS_IGNORE));
   if (is_waiting != 0)
     LECO_MPI(MPI_Recv(&heard_, 1, MPI_INT, MPI_ANY_SOURCE, kBell, all_, MPI_STATUS_IGNORE));
+  if (is_waiting != 0 && rank_ == 0) ring(heard_);  // passes it on, once
   return heard_;
 }
 

@@ -21,10 +21,15 @@ class Post {
   void send(int rank, std::string_view text);
   std::optional<Letter> receive();  // from anybody; letters of one sender come in their order
 
+  // A bell goes by way of rank 0, since a signal may come to all ranks at once, and each of them would tell
+  // each other.
   void ring(int number);  // above 0; the first time only
   int heard();            // the first that came, also the own; 0: none. Cheap enough for every step.
 
  private:
+  void ring_at(int rank, int number);
+  void ring_at_all(int number);
+
   MPI_Comm all_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1;
   int heard_ = 0;

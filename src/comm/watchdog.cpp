@@ -31,9 +31,10 @@ constexpr auto kUsualWait = std::chrono::milliseconds(300);  // mpirun kills one
 constexpr auto kSuspended = std::chrono::seconds(1);  // without a poll; a busy machine delays one by less
 
 std::atomic<seconds> limit_of_program{kDefaultLimit};
+std::atomic<double> usual_of_program{0};
 std::atomic<bool> report_requested{false};
 
-// Of own work, in seconds, from which on it is told: far from what happens by itself, and long before the
+// In seconds, from which on it is told: far from what happens by itself, and long before the
 // deadline.
 double late_after(double usual) {
   constexpr double kMargin = 5, kLeast = 30;
@@ -106,11 +107,19 @@ class Watchdog {
 
   void tell_late(Watch::Wait& wait) const {
     wait.was_told = true;
-    tell(fmt::format("{}: {} has taken {:.1f} s so far, and {:.2f} s would be usual{}", this_rank(),
-                     operations(), waited(wait), wait.usual,
-                     wait.limit == kNoLimit
-                         ? ""
-                         : fmt::format("; the job ends when it is not done after {} s", wait.limit.count())));
+    const std::string end =
+        wait.limit == kNoLimit
+            ? ""
+            : fmt::format("; the job ends when it is not done after {} s", wait.limit.count());
+    if (wait.of == Watch::Of::kMyself)
+      tell(fmt::format("{}: {} has taken {:.1f} s so far, and {:.2f} s would be usual{}", this_rank(),
+                       operations(), waited(wait), wait.usual, end));
+    else
+      tell(
+          fmt::format("{} has waited for {:.1f} s in {}, and a whole step takes {:.2f} s; a rank that says "
+                      "that its work takes long is the cause, else the network, or a process that is "
+                      "suspended{}",
+                      this_rank(), waited(wait), operations(), wait.usual, end));
   }
 
   // A wait that goes on after a signal: that of a rank that stops in order is over soon.
@@ -175,17 +184,19 @@ seconds collective_limit() {
   return environment ? *environment : limit_of_program.load();
 }
 
-void set_collective_limit(seconds limit) {
+void set_collective_limit(seconds limit, double usual) {
   if (limit <= seconds::zero()) throw Error(fmt::format("a limit of {} s for a collective", limit.count()));
   limit_of_program = limit;
+  usual_of_program = usual;
 }
 
-CollectiveLimit::CollectiveLimit(seconds limit) : before_(limit_of_program) {
+CollectiveLimit::CollectiveLimit(seconds limit) : before_(limit_of_program), usual_before_(usual_of_program) {
   set_collective_limit(limit);
 }
 
 CollectiveLimit::~CollectiveLimit() {
   limit_of_program = before_;
+  usual_of_program = usual_before_;
 }
 
 seconds work_limit() {
@@ -199,24 +210,31 @@ AwakeClock::time_point AwakeClock::now() {
 Watch::Watch(std::string operation, seconds limit, Of of)
     : wait_(Watchdog::instance().add({std::move(operation), AwakeClock::now(), limit, of})) {}
 
-Watch::Watch(Wait wait, Pace& pace, double load)
-    : pace_(&pace), load_(load), wait_(Watchdog::instance().add(std::move(wait))) {}
+Watch::Watch(Wait wait, Pace* pace, double load)
+    : pace_(pace), load_(load), wait_(Watchdog::instance().add(std::move(wait))) {}
 
 Watch Watch::of_my_work(std::string operation, Pace& pace, double load) {
-  return {{.operation = std::move(operation),
-           .start = AwakeClock::now(),
-           .limit = job_size() > 1 ? work_limit() : kNoLimit,
-           .of = Of::kMyself,
-           .usual = pace.expect(load)},
-          pace,
-          load};
+  return Watch({.operation = std::move(operation),
+                .start = AwakeClock::now(),
+                .limit = job_size() > 1 ? work_limit() : kNoLimit,
+                .of = Of::kMyself,
+                .usual = pace.expect(load)},
+               &pace, load);
+}
+
+Watch Watch::of_collective(std::string operation, int rank) {
+  return Watch({.operation = std::move(operation),
+                .start = AwakeClock::now(),
+                .limit = collective_limit(),
+                .usual = rank == 0 ? usual_of_program.load() : 0});
 }
 
 Watch::~Watch() {
   const Wait wait = Watchdog::instance().remove(wait_);
-  if (pace_ == nullptr || std::uncaught_exceptions() > 0) return;  // what was broken off says nothing
+  const bool says_something = pace_ != nullptr || wait.was_told;
+  if (!says_something || std::uncaught_exceptions() > 0) return;  // what was broken off says nothing
   const double took = std::chrono::duration<double>(AwakeClock::now() - wait.start).count();
-  pace_->note(load_, took);
+  if (pace_ != nullptr) pace_->note(load_, took);
   if (wait.was_told) tell(fmt::format("{}: {} is done after {:.1f} s", this_rank(), wait.operation, took));
 }
 

@@ -18,7 +18,8 @@ inline constexpr std::chrono::seconds kNoLimit{0};
 // work waits in a collective for as long as the slowest rank computes, so whoever knows how long a step takes
 // sets several times that.
 std::chrono::seconds collective_limit();
-void set_collective_limit(std::chrono::seconds limit);
+// `usual`: seconds that the ranks wait for each other at most when all goes well; 0: not known.
+void set_collective_limit(std::chrono::seconds limit, double usual = 0);
 
 // The same for as long as it lives.
 class CollectiveLimit {
@@ -30,6 +31,7 @@ class CollectiveLimit {
 
  private:
   std::chrono::seconds before_;
+  double usual_before_;
 };
 
 // Of a rank's own work in a step. Shorter than a collective's, so that the rank that hangs is named before
@@ -58,6 +60,10 @@ class Watch {
   // that takes far longer than that is told in a warning, long before its limit, and again when it is done
   // after all. Without a limit in a job of one, where nobody waits.
   static Watch of_my_work(std::string operation, Pace& pace, double load = 1);
+  // Of a collective, on `rank` of its group. One that takes far longer than set_collective_limit() was told
+  // is named by the first rank, which speaks for all that wait: when no rank says that its own work takes
+  // long, nothing but the network is left.
+  static Watch of_collective(std::string operation, int rank);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
@@ -72,7 +78,7 @@ class Watch {
   };
 
  private:
-  Watch(Wait wait, Pace& pace, double load);
+  explicit Watch(Wait wait, Pace* pace = nullptr, double load = 0);
 
   Pace* pace_ = nullptr;  // of this rank's own work
   double load_ = 0;

@@ -54,7 +54,7 @@ struct World::Implementation {
   std::unique_ptr<Communicator> host;
   std::vector<int> ranks_of_job = {};     // in this world
   std::shared_ptr<Meeting> meeting = {};  // of a part, and of a whole that was split
-  std::shared_ptr<Post> post = {};        // of the job, once it was split
+  std::shared_ptr<Post> post = {};        // of the job; null where it is one rank
 
   // Where a rank's GPU is, the same for two ranks of one GPU only; another for each rank without one.
   GpusOfRanks gather_gpus(torch::Device device) const {
@@ -86,6 +86,7 @@ World::World() {
   implementation_->mpi = start_mpi();
   const bool many = implementation_->mpi && implementation_->mpi->size() > 1;
   implementation_->host = many ? make_mpi_communicator() : make_local_communicator();
+  if (many) implementation_->post = std::make_shared<Post>();
 }
 
 World::World(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
@@ -125,8 +126,7 @@ std::unique_ptr<World> World::split(int color) {
     part->host = make_local_communicator();
     return std::unique_ptr<World>(new World(std::move(part)));
   }
-  if (!implementation_->post) {
-    implementation_->post = std::make_shared<Post>();
+  if (!implementation_->meeting) {
     std::vector<int> all(static_cast<size_t>(size()));
     std::iota(all.begin(), all.end(), 0);
     implementation_->meeting = std::make_shared<Meeting>(all);

@@ -75,11 +75,12 @@ class World {
   void give_up(std::string_view why);
   void renew();  // collective over the part
 
-  // Tells all ranks of the job a number above 0, once; they hear it when they look. Neither is collective.
+  // Tells all ranks of the job a number above 0, once; they hear it when they look, once rank 0 has looked.
+  // This rank hears it at once. Neither is collective. In a job of one rank nothing is heard.
   void ring(int number);
   int heard();  // the first that came, also the own; 0: none
 
-  // For a part, or a world that was split. A text of up to some thousand bytes to one rank of the job, who
+  // A text of up to some thousand bytes to one rank of the job, who
   // finds it when it looks; a longer one is sent while the other looks. Neither is collective.
   void send(int rank_of_job, std::string_view text);
   std::optional<Letter> receive();

@@ -5,43 +5,73 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 
 namespace leco::log {
 namespace {
 
-std::shared_ptr<spdlog::logger> make_logger(const char* name) {
-  auto made = std::make_shared<spdlog::logger>(name, std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  made->set_pattern("%H:%M:%S %l: %v");
+// Where lines go. It is replaced whole and never changed, since the watchdog's thread may be writing a line.
+struct Output {
+  std::shared_ptr<spdlog::logger> lines;
+  std::shared_ptr<spdlog::logger> headlines;  // what is not diverted
+  bool is_diverted = false;
+};
+
+struct Rank {
+  bool is_first = true;
+  std::string text;  // "[rank 3] ", empty in a world of one
+};
+
+Rank& rank() {
+  static Rank rank;
+  return rank;
+}
+
+std::shared_ptr<spdlog::logger> make_logger(std::vector<spdlog::sink_ptr> sinks,
+                                            spdlog::level::level_enum level, const std::string& pattern) {
+  auto made = std::make_shared<spdlog::logger>("leco", sinks.begin(), sinks.end());
+  made->set_pattern(pattern);
+  made->set_level(level);
   made->flush_on(spdlog::level::debug);
   return made;
 }
 
-spdlog::logger& logger() {
-  static const auto instance = make_logger("leco");
-  return *instance;
+std::string full_pattern() {
+  return "%H:%M:%S " + rank().text + "%l: %v";
 }
 
-// Of the lines that are not diverted.
-spdlog::logger& headlines() {
-  static const auto instance = make_logger("headlines");
-  return *instance;
+std::shared_ptr<const Output> at_start() {
+  const auto logger =
+      make_logger({std::make_shared<spdlog::sinks::stderr_sink_mt>()}, spdlog::level::info, full_pattern());
+  return std::make_shared<Output>(Output{logger, logger});
 }
 
-bool& diverted() {
-  static bool on = false;
-  return on;
-}
+class CurrentOutput {
+ public:
+  std::shared_ptr<const Output> get() {
+    const std::lock_guard lock(mutex_);
+    return output_;
+  }
+  void set(Output output) {
+    auto fresh = std::make_shared<const Output>(std::move(output));
+    const std::lock_guard lock(mutex_);
+    output_.swap(fresh);
+  }
 
-std::string& rank_text() {  // "[rank 3] ", empty in a world of one
-  static std::string text;
-  return text;
-}
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const Output> output_ = at_start();
+};
 
-bool& is_first() {
-  static bool first = true;
-  return first;
+CurrentOutput& current() {
+  static CurrentOutput output;
+  return output;
 }
 
 spdlog::level::level_enum to_spdlog(Level level) {
@@ -60,21 +90,20 @@ spdlog::level::level_enum to_spdlog(Level level) {
 
 }  // namespace
 
-void start(int rank, int world_size) {
-  rank_text().clear();
+void start(int rank_here, int world_size) {
+  rank() = {.is_first = rank_here == 0, .text = ""};
   if (world_size > 1) {
     const std::string width = std::to_string(std::to_string(world_size - 1).size());
-    rank_text() = fmt::format(fmt::runtime("[rank {:>" + width + "}] "), rank);
+    rank().text = fmt::format(fmt::runtime("[rank {:>" + width + "}] "), rank_here);
   }
-  is_first() = rank == 0;
   configure({});
 }
 
 void configure(const Console& console) {
-  const Level level = is_first() ? console.level : std::max(console.level, Level::kWarning);
+  const Level level = rank().is_first ? console.level : std::max(console.level, Level::kWarning);
   auto stderr_sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   std::vector<spdlog::sink_ptr> sinks = {stderr_sink};
-  if (!console.file.empty() && is_first()) {
+  if (!console.file.empty() && rank().is_first) {
     try {
       sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(console.file, /*truncate=*/true));
     } catch (const spdlog::spdlog_ex& error) {
@@ -83,13 +112,9 @@ void configure(const Console& console) {
     }
     stderr_sink->set_level(spdlog::level::err);
   }
-  diverted() = false;
-  headlines().sinks() = sinks;
-  logger().sinks() = std::move(sinks);
-  for (spdlog::logger* each : {&headlines(), &logger()})
-    each->set_pattern(console.simple ? rank_text() + "%v" : "%H:%M:%S " + rank_text() + "%l: %v");
-  headlines().set_level(to_spdlog(console.level));
-  logger().set_level(to_spdlog(level));
+  const std::string pattern = console.simple ? rank().text + "%v" : full_pattern();
+  current().set({.lines = make_logger(sinks, to_spdlog(level), pattern),
+                 .headlines = make_logger(sinks, to_spdlog(console.level), pattern)});
 }
 
 void divert(const std::string& file) {
@@ -103,34 +128,33 @@ void divert(const std::string& file) {
       throw Error(fmt::format("the log file cannot be written: {}", error.what()));
     }
   }
-  logger().sinks() = std::move(sinks);
-  logger().set_pattern("%H:%M:%S " + rank_text() + "%l: %v");
-  logger().set_level(spdlog::level::info);
-  diverted() = true;
+  current().set({.lines = make_logger(std::move(sinks), spdlog::level::info, full_pattern()),
+                 .headlines = current().get()->headlines,
+                 .is_diverted = true});
 }
 
 bool is_diverted() {
-  return diverted();
+  return current().get()->is_diverted;
 }
 
 void headline(const std::string& line) {
-  headlines().info("{}", line);
+  current().get()->headlines->info("{}", line);
 }
 
 void debug(const std::string& line) {
-  logger().debug("{}", line);
+  current().get()->lines->debug("{}", line);
 }
 void info(const std::string& line) {
-  logger().info("{}", line);
+  current().get()->lines->info("{}", line);
 }
 void warning(const std::string& line) {
-  logger().warn("{}", line);
+  current().get()->lines->warn("{}", line);
 }
 void notice(const std::string& line) {
-  if (is_first() || diverted()) warning(line);
+  if (rank().is_first || is_diverted()) warning(line);
 }
 void error(const std::string& line) {
-  logger().error("{}", line);
+  current().get()->lines->error("{}", line);
 }
 
 }  // namespace leco::log

@@ -1,6 +1,7 @@
 // Where model files come from: this process's file system, or another rank's (train/shared_files.h).
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "io/state_dict.h"
@@ -25,6 +26,9 @@ class FileSource {
   // A file of either kind, by what it begins with: safetensors, or torch.save's zip (io/torch_checkpoint.h).
   virtual StateDict open_weights(const std::string& path) = 0;
   virtual StateDict open_outline(const std::string& path) = 0;
+  // Does `work` on this rank alone: meanwhile its calls are its own affair, also those of a model that was
+  // opened through this source. Only the rank that reads may call it.
+  virtual void read_alone(const std::function<void()>& work) { work(); }
   StateDict open(const std::string& path, Contents contents) {
     return contents == Contents::kOutline ? open_outline(path) : open_weights(path);
   }

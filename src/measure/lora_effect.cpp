@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/fault.h"
 #include "diffusion/rollout.h"
 #include "model/to_device.h"
 #include "plan/shares.h"
@@ -127,7 +128,11 @@ std::vector<double> LoraEffect::sums(BySample& numbers, const std::string& where
   return sums;
 }
 
-void LoraEffect::measure_model() {
+bool LoraEffect::is_left_off() const {
+  return std::ranges::max(given_.comm.all_gather(given_.stop())) != 0;
+}
+
+bool LoraEffect::measure_model() {
   const int64_t directions = std::ssize(request_.directions), preserve = std::ssize(request_.preserve);
   BySample squares(directions + preserve * std::ssize(places_), request_.samples);
   int64_t row = 0, preserve_row = directions;
@@ -136,6 +141,8 @@ void LoraEffect::measure_model() {
     const PromptPredictions poles(given_.model, place.poles, place.size, adapters_off());
     const PromptPredictions asked(given_.model, place.asked, place.size, adapters_off());
     for (const MeasurePoint& point : own_points_) {
+      if (given_.stop() != 0) break;
+      fault_point(FaultPoint::kMeasure);
       const Tensor x = roll_out(place, point);
       auto& frozen = place.frozen.emplace_back(Place::Frozen{x, asked(x, point.timestep), {}});
       const Tensor at_poles = poles(x, point.timestep);
@@ -156,6 +163,7 @@ void LoraEffect::measure_model() {
     row += std::ssize(place.directions);
     preserve_row += preserve;
   }
+  if (is_left_off()) return false;
   const std::vector<double> total = sums(squares, "without the LoRA");
   for (int64_t i = 0; i < directions; ++i) wanted_square_ += total[i];
   if (wanted_square_ == 0)
@@ -167,9 +175,10 @@ void LoraEffect::measure_model() {
     for (int64_t i = 0; i < preserve; ++i)
       still_squares_[i] +=
           static_cast<double>(places_[place].directions.size()) * total[directions + place * preserve + i];
+  return true;
 }
 
-ScaleMeasures LoraEffect::measure_scale(double scale) const {
+std::optional<ScaleMeasures> LoraEffect::measure_scale(double scale) const {
   enum { kAlong, kSquare, kAcross, kPerDirection };
   const int64_t directions = std::ssize(request_.directions), preserve = std::ssize(request_.preserve);
   BySample numbers(kPerDirection * directions + preserve * std::ssize(places_), request_.samples);
@@ -177,6 +186,8 @@ ScaleMeasures LoraEffect::measure_scale(double scale) const {
   for (const Place& place : places_) {
     const PromptPredictions asked(given_.model, place.asked, place.size, {.on = true, .multiplier = scale});
     for (size_t own = 0; own < own_points_.size(); ++own) {
+      if (given_.stop() != 0) break;
+      fault_point(FaultPoint::kMeasure);
       const MeasurePoint& point = own_points_[own];
       const Place::Frozen& frozen = place.frozen[own];
       const Tensor change = asked(frozen.x, point.timestep) - frozen.still;
@@ -198,6 +209,7 @@ ScaleMeasures LoraEffect::measure_scale(double scale) const {
     row += std::ssize(place.directions);
     preserve_row += preserve;
   }
+  if (is_left_off()) return std::nullopt;
   const std::vector<double> total =
       sums(numbers, fmt::format("with the LoRA at scale {} (take smaller --scales)", scale));
   double along = 0, square = 0, across = 0;
@@ -224,12 +236,14 @@ ScaleMeasures LoraEffect::measure_scale(double scale) const {
 }
 
 std::vector<ScaleMeasures> LoraEffect::measure() {
-  measure_model();
+  if (!measure_model()) return {};
   std::vector<ScaleMeasures> all;
   for (const double scale : request_.scales) {
     if (scale != 0) {
       given_.progress(fmt::format("the LoRA at scale {}", scale));
-      all.push_back(measure_scale(scale));
+      const std::optional<ScaleMeasures> measures = measure_scale(scale);
+      if (!measures) return {};
+      all.push_back(*measures);
       continue;
     }
     ScaleMeasures still;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class LoraEffect {
     bool zero_terminal_snr = false;  // as the model's scheduler_config.json says
     Communicator& comm;              // carries host memory
     std::function<void(const std::string&)> progress = [](const std::string&) {};
+    // Asked before each point; other than 0 asks all ranks to leave off, and stays.
+    std::function<int()> stop = [] { return 0; };
   };
   LoraEffect(Request request, Given given);
   ~LoraEffect();
@@ -44,16 +47,18 @@ class LoraEffect {
   static std::vector<std::string> prompts(const Request& request);
 
   // The measures at every scale, pictures left out, of the LoRA that is attached to the U-Net. Collective.
-  // Usage error where a prediction is not finite, or the ends of all directions are the same to the model.
+  // Nothing when a rank was asked to leave off. Usage error where a prediction is not finite, or the ends of
+  // all directions are the same to the model.
   std::vector<ScaleMeasures> measure();
 
  private:
   struct Place;          // a target at one picture size
   struct BySample;       // numbers by quantity and point
-  void measure_model();  // what no scale changes
+  bool measure_model();  // what no scale changes; false: left off
   torch::Tensor roll_out(const Place& place, const MeasurePoint& point) const;
   std::vector<double> sums(BySample& numbers, const std::string& where) const;
-  ScaleMeasures measure_scale(double scale) const;
+  std::optional<ScaleMeasures> measure_scale(double scale) const;
+  bool is_left_off() const;  // collective
 
   Request request_;
   Given given_;

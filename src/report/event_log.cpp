@@ -66,16 +66,17 @@ std::string table_of(const std::vector<std::pair<std::string, std::string>>& set
 
 }  // namespace
 
-EventLog::EventLog(const TrainSettings& settings, std::optional<int64_t> resumed_steps,
+EventLog::EventLog(const TrainSettings& settings, std::optional<int64_t> again_from,
                    const std::vector<std::pair<std::string, std::string>>& table)
-    : file_(run_folder(settings, resumed_steps.has_value())) {
+    : file_(run_folder(settings, again_from.has_value())) {
   const fs::path owner = fs::path(path()).parent_path() / kOwner;
-  if (fs::exists(owner)) {
-    file_.restart(*resumed_steps + 1);
-    return;
-  }
-  write_file_atomically(owner.string(), output_of(settings) + "\n");
-  if (settings.log.config) file_.text("settings/text_summary", 0, table_of(table));
+  const bool goes_on = fs::exists(owner);
+  if (goes_on)
+    file_.restart(*again_from);
+  else
+    write_file_atomically(owner.string(), output_of(settings) + "\n");
+  if (settings.log.config && (!goes_on || *again_from == 0))
+    file_.text("settings/text_summary", 0, table_of(table));
   file_.flush();
 }
 

@@ -15,10 +15,10 @@ namespace leco {
 class EventLog {
  public:
   // The folder is logging_dir/<log_prefix><time of start>/<log_tracker_name>, as with sd-scripts. A start
-  // that goes on after `resumed_steps` writes into that of the start before it, and takes back what that one
-  // wrote of later steps. `table` is shown as a text with --log_config. Usage error when it cannot be
-  // written.
-  EventLog(const TrainSettings& settings, std::optional<int64_t> resumed_steps,
+  // that goes on, and writes `again_from` that step on, writes into that of the start before it, and takes
+  // back what that one wrote of these steps. `table` is shown as a text with --log_config. Usage error when
+  // it cannot be written.
+  EventLog(const TrainSettings& settings, std::optional<int64_t> again_from,
            const std::vector<std::pair<std::string, std::string>>& table);
 
   // loss, lr (sd-scripts' names); grad_norm, seconds/<phase>; early_sign/change, cosine, progress where there

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -16,26 +17,30 @@ namespace leco {
 
 using nlohmann::ordered_json;
 
+// The items are most of a line of a large step, and written straight: rank 0 writes it while the others wait.
 std::string metrics_line(const StepReport& report) {
-  ordered_json items = ordered_json::array();
-  for (const WorkItem& item : report.items)
-    items.push_back({{"pair", item.pair},
-                     {"k", item.k},
-                     {"t", item.timestep},
-                     {"height", item.resolution.height},
-                     {"width", item.resolution.width}});
   ordered_json seconds = ordered_json::object();
   for (size_t phase = 0; phase < kPhases; ++phase)
     seconds[phase_name(static_cast<Phase>(phase))] = report.seconds[phase];
-  ordered_json line = {{"step", report.step},
-                       {"loss", report.loss},
-                       {"lr", report.learning_rate},
-                       {"grad_norm", report.skipped ? ordered_json() : ordered_json(report.gradient_norm)},
-                       {"seconds", seconds},
-                       {"items", items}};
+  const ordered_json head = {
+      {"step", report.step},
+      {"loss", report.loss},
+      {"lr", report.learning_rate},
+      {"grad_norm", report.skipped ? ordered_json() : ordered_json(report.gradient_norm)},
+      {"seconds", seconds}};
+  std::string line = head.dump();
+  line.back() = ',';
+  line += "\"items\":[";
+  for (const WorkItem& item : report.items)
+    fmt::format_to(std::back_inserter(line), R"({}{{"pair":{},"k":{},"t":{},"height":{},"width":{}}})",
+                   line.back() == '[' ? "" : ",", item.pair, item.k, item.timestep, item.resolution.height,
+                   item.resolution.width);
+  line += ']';
   if (const auto& sign = report.early_sign)
-    line["early_sign"] = {{"change", sign->change}, {"cosine", sign->cosine}, {"progress", sign->progress}};
-  return line.dump();
+    line +=
+        ",\"early_sign\":" +
+        ordered_json{{"change", sign->change}, {"cosine", sign->cosine}, {"progress", sign->progress}}.dump();
+  return line + '}';
 }
 
 int64_t last_step_in(const std::string& path) {
@@ -57,25 +62,47 @@ int64_t last_step_in(const std::string& path) {
 
 namespace {
 
-// Of what a stopped run left, which may end within a line.
-std::string lines_of_steps(const std::string& path, int64_t finished_steps) {
+// Nothing where it is no such line. The items are left out.
+std::optional<StepReport> report_of(const std::string& text) try {
+  const nlohmann::json line = nlohmann::json::parse(text);
+  StepReport report;
+  report.step = line.at("step");
+  report.loss = line.at("loss");
+  report.learning_rate = line.at("lr");
+  report.skipped = line.at("grad_norm").is_null();
+  if (!report.skipped) report.gradient_norm = line.at("grad_norm");
+  for (size_t phase = 0; phase < kPhases; ++phase)
+    report.seconds[phase] = line.at("seconds").at(phase_name(static_cast<Phase>(phase)));
+  if (const auto sign = line.find("early_sign"); sign != line.end())
+    report.early_sign = EarlySign{
+        .change = sign->at("change"), .cosine = sign->at("cosine"), .progress = sign->at("progress")};
+  return report;
+} catch (const nlohmann::json::exception&) {
+  return std::nullopt;
+}
+
+// Of what a stopped run left, which may end within a line. `last` is set to what the last of the steps says.
+std::string lines_of_steps(const std::string& path, int64_t finished_steps, std::optional<StepReport>& last) {
   std::string kept;
   int64_t steps = 0;
   std::ifstream in(path);
   for (std::string line; steps < finished_steps && std::getline(in, line); ++steps) {
-    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || json.value("step", nlohmann::json()) != steps + 1) break;
+    const std::optional<StepReport> report = report_of(line);
+    if (!report || report->step != steps + 1) break;
+    last = report;
     kept += line + "\n";
   }
-  if (steps < finished_steps)
+  if (steps < finished_steps) {
+    last.reset();
     log::warning(fmt::format("'{}' has {} of the {} steps that are done", path, steps, finished_steps));
+  }
   return kept;
 }
 
 }  // namespace
 
 MetricsFile::MetricsFile(const std::string& path, int64_t finished_steps) : path_(path) {
-  write_file_atomically(path, lines_of_steps(path, finished_steps));
+  write_file_atomically(path, lines_of_steps(path, finished_steps, last_kept_));
   out_.open(path, std::ios::app);
   if (!out_) throw_usage(fmt::format("cannot write '{}': {}", path, std::strerror(errno)));
 }

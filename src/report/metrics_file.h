@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "train/trainer.h"
@@ -23,9 +24,12 @@ class MetricsFile {
   // what it is about to do again; 0 starts anew. Usage error when it cannot be written.
   explicit MetricsFile(const std::string& path, int64_t finished_steps = 0);
   void write(const StepReport& report);  // at once on the disk's side, so that a killed run keeps its lines
+  // The last of the steps that were done before, its items left out; nothing where its line is missing.
+  const std::optional<StepReport>& last_kept() const { return last_kept_; }
 
  private:
   std::string path_;
+  std::optional<StepReport> last_kept_;
   std::ofstream out_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "comm/watchdog.h"
 #include "core/error.h"
 #include "core/fault.h"
@@ -63,11 +65,11 @@ std::vector<Picture> decode(const Vae& vae, const Tensor& latents, const Drawing
   return pictures;
 }
 
-DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, DrawnAs as) {
+DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, DrawingTask::As as) {
   const torch::NoGradGuard no_gradient;
   const Tensor latents = draw_latents(model, row);
   fault_point(FaultPoint::kPicture);
-  if (as == DrawnAs::kResult) check_finite(latents, row);
+  if (as == DrawingTask::As::kResult) check_finite(latents, row);
   return {latents.cpu(), pixels_of(decode(vae, latents, row), row)};
 }
 
@@ -77,27 +79,45 @@ Tensor brought(Tensor tensor, int owner, Communicator& host) {
   return host.rank() == 0 ? tensor : Tensor();
 }
 
+constexpr int kNobody = -1;
+
+// Who drew each row, of shares of which each rank did the first so many.
+std::vector<int> owners(const std::vector<std::vector<int64_t>>& shares, const std::vector<double>& done,
+                        size_t rows) {
+  std::vector<int> owner(rows, kNobody);
+  for (size_t rank = 0; rank < shares.size(); ++rank)
+    for (size_t place = 0; place < static_cast<size_t>(done[rank]); ++place)
+      owner[shares[rank][place]] = static_cast<int>(rank);
+  return owner;
+}
+
 }  // namespace
 
 SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vector<DrawingRow>& rows,
-                       Communicator& host, DrawnAs as) {
+                       Communicator& host, const DrawingTask& task) {
   std::vector<double> costs;
   for (const DrawingRow& row : rows) costs.push_back(cost_of(row));
   const auto shares = share_out(costs, host.size());
-  std::vector<int> owner(rows.size());
-  for (int rank = 0; rank < host.size(); ++rank)
-    for (const int64_t row : shares[rank]) owner[row] = rank;
 
   static Pace pace;  // of all that this process draws
   std::vector<DrawnRow> drawn(rows.size());
+  double done = 0;  // of this rank's share
   for (const int64_t row : shares[host.rank()]) {
+    if (task.stop() != 0) break;
     const Watch watch = Watch::of_my_work(fmt::format("drawing of row {}", row + 1), pace, costs[row]);
-    drawn[row] = draw_row(model, vae, rows[row], as);
-    if (as == DrawnAs::kResult) log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
+    drawn[row] = draw_row(model, vae, rows[row], task.as);
+    if (task.as == DrawingTask::As::kResult)
+      log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
+    ++done;
   }
 
-  SharedRows shared;
+  SharedRows shared{.pictures = std::vector<std::vector<Picture>>(rows.size()),
+                    .latents = std::vector<Tensor>(rows.size())};
+  const std::vector<int> owner = owners(shares, host.all_gather(done), rows.size());
+  if (std::ranges::count(owner, kNobody) > 0)
+    shared.stopped_by = static_cast<int>(std::ranges::max(host.all_gather(task.stop())));
   for (size_t i = 0; i < rows.size(); ++i) {
+    if (owner[i] == kNobody) continue;
     const DrawingRow& row = rows[i];
     const int64_t columns = std::ssize(row.scales);
     if (owner[i] != host.rank())
@@ -106,8 +126,8 @@ SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vec
     const Tensor latents = brought(std::move(drawn[i].latents), owner[i], host);
     const Tensor pixels = brought(std::move(drawn[i].pixels), owner[i], host);
     if (host.rank() != 0) continue;
-    shared.latents.push_back(latents);
-    shared.pictures.push_back(pictures_of(pixels));
+    shared.latents[i] = latents;
+    shared.pictures[i] = pictures_of(pixels);
   }
   return shared;
 }

@@ -31,6 +31,7 @@ void RunPace::begin(double now) {
 
 // The first step of a start is slower than the others: it warms things up.
 void RunPace::note(int64_t finished_steps, double now) {
+  if (calls_ > 0 && finished_steps == last_step_) return;
   ++calls_;
   if (calls_ == 1) longest_start_ = std::max(longest_start_, now - begun_);
   if (calls_ <= 2) {

@@ -21,8 +21,9 @@ HelpVerdict judge_help(const HelpCase& of);
 // How long a run needs, from when its steps were finished.
 class RunPace {
  public:
-  void begin(double now);                         // of a start; seconds of any clock
-  void note(int64_t finished_steps, double now);  // first when the start is ready for its first step
+  void begin(double now);  // of a start; seconds of any clock
+  // First when the start is ready for its first step. The first note of a step counts.
+  void note(int64_t finished_steps, double now);
 
   int64_t last_step() const { return last_step_; }
   double start_seconds() const { return longest_start_; }  // the longest so far

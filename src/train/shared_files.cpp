@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "comm/local_communicator.h"
 #include "comm/text_message.h"
 #include "core/error.h"
 
@@ -75,6 +76,17 @@ class SharedFileSource final : public MovableFiles {
 
   StateDict open_outline(const std::string& path) override {
     return outline_of(path, tensors_from(share([&] { return text_of(local_.open_outline(path)); })));
+  }
+
+  void read_alone(const std::function<void()>& work) override {
+    LECO_ASSERT(comm_->rank() == kReader);
+    const auto alone = make_local_communicator();
+    struct Back {
+      Communicator*& place;
+      Communicator* before;
+      ~Back() { place = before; }
+    } const back{comm_, std::exchange(comm_, alone.get())};
+    work();
   }
 
  private:

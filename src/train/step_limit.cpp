@@ -15,7 +15,7 @@ std::chrono::seconds StepLimit::limit(double load) const {
 }
 
 void StepLimit::expect(double load) const {
-  set_collective_limit(limit(load));
+  set_collective_limit(limit(load), pace_.expect(load));
 }
 
 }  // namespace leco

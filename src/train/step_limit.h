@@ -14,7 +14,7 @@ class StepLimit {
  public:
   static constexpr std::chrono::seconds kUnknown = std::chrono::hours(1);
 
-  // Sets the limit for a step whose busiest rank has this load (plan/cost.h).
+  // Sets the limit for a step whose busiest rank has this load (plan/cost.h), and what it usually takes.
   void expect(double load) const;
   std::chrono::seconds limit(double load) const;
   void note(double load, double seconds) { pace_.note(load, seconds); }  // of a finished step

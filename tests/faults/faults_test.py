@@ -10,6 +10,7 @@ import signal
 import sys
 
 from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import leco_runs  # noqa: E402
@@ -163,20 +164,77 @@ class FaultsTest(LecoTest):
             self.assertEqual(self.run_with("out", f"0:0:start:{kind}").status, -number)
         self.assertFalse((self.folder / "out").exists())
 
-    def test_a_signal_in_a_preview_lets_it_be_finished_and_stops_with_a_state(self):
-        lines = "circle --w 64 --h 64 --s 2\nsquare --w 64 --h 64 --s 2\n"
-        flags = {"sample_every_n_steps": KEPT, "sample_prompts": self.write("draw.txt", lines)}
-        self.FLAGS = {**self.FLAGS, **flags}
-        expected, pictures = self.undisturbed(), contents(self.folder / "whole" / "sample")
-        for fault in (f"0:{KEPT}:picture:sigterm,0:{KEPT}:file-filled.6:sigterm", f"1:{KEPT}:picture:sigusr1"):
+    def drawing(self, **flags):
+        """Four previews at the step that is kept and at the last one; those of an undisturbed run, by name."""
+        lines = "".join(f"{what} --w 64 --h 64 --s 2\n" for what in ("circle", "square", "big circle", "small circle"))
+        self.FLAGS = {**self.FLAGS, "sample_every_n_steps": KEPT, "sample_prompts": self.write("draw.txt", lines), **flags}
+        self.undisturbed()
+        return contents(self.folder / "whole" / "sample")
+
+    def drawn(self, output):
+        return contents(self.folder / output / "sample")
+
+    def test_a_signal_between_the_pictures_stops_with_a_state_and_the_next_start_draws_the_others(self):
+        pictures = self.drawing()
+        for fault, step, ranks in ((f"0:{KEPT}:picture:sigterm", KEPT, None), (f"1:{KEPT}:picture:sigusr1", KEPT, 2),
+                                   (f"0:{STEPS}:picture.2:sigterm", STEPS, None)):
             with self.subTest(fault):
-                output = fault.split(":")[0]
-                self.check_stops(output, fault, KEPT + 1)
-                self.check_goes_on(output, expected)
-                drawn = contents(self.folder / output / "sample")
-                for name in pictures:
-                    if name.endswith(".png"):
-                        self.assertEqual(drawn[name], pictures[name], name)
+                output = fault.translate(str.maketrans(":.", "__"))
+                run = self.run_with(output, fault, ranks=ranks)
+                self.assertEqual((run.status, run.errors(), run.err.count("stopped by ")), (STOPPED, [], 1), run.err)
+                self.assertEqual(len(self.metrics(output)), step)
+                there = {name: picture for name, picture in self.drawn(output).items() if f"-step{step:08}-" in name}
+                if ranks is None:
+                    self.assertEqual(len(there), 1 if step == KEPT else 2, "one rank leaves off at once")
+                self.assertLess(len(there), 4, run.err)
+                self.assertEqual(there, {name: pictures[name] for name in there})
+                run = self.check_goes_on(output, self.undisturbed(), ranks=3 - (ranks or 1))
+                self.assertIn(f"{len(there)} of 4 previews of step {step} are there from an earlier start", run.err)
+                self.assertEqual(self.drawn(output), pictures)
+
+    def test_what_is_drawn_is_not_drawn_again_and_stands_once_in_tensorboard(self):
+        pictures = self.drawing(logging_dir=self.folder / "logs")
+        names = sorted(name for name in pictures if f"-step{KEPT:08}-" in name)
+        first, mixed, foreign, cut = names
+        other = self.run_with("other", learning_rate=5e-3, logging_dir=None)
+        self.assertEqual(other.status, 0, other.err)
+        spoilt = {mixed: pictures[first], foreign: self.drawn("other")[foreign], cut: pictures[cut][:-20]}
+        for output, spoil, found in (("out", {}, 4), ("spoilt", spoilt, 1)):
+            with self.subTest(output):
+                logs = self.folder / f"logs_{output}"
+                flags = {"logging_dir": logs, "log_config": True}
+                self.assertEqual(self.run_with(output, f"0:{KEPT + 1}:step:kill", **flags).status, -9)
+                self.assertEqual(sorted(self.drawn(output)), names)
+                for name, file in spoil.items():
+                    (self.folder / output / "sample" / name).write_bytes(file)
+                run = self.run_with(output, resume="auto", **flags)
+                self.assertEqual(run.status, 0, run.err)
+                self.assertIn(f"{found} of 4 previews of step {KEPT} are there from an earlier start", run.err)
+                self.assertEqual(self.drawn(output), pictures)
+                events = EventAccumulator(str(next(logs.glob("*/leco_train"))), size_guidance={"images": 0})
+                events.Reload()
+                for row in range(4):
+                    self.assertEqual([image.step for image in events.Images(f"preview/{row:02}")], [KEPT, STEPS])
+                for tag in ("loss", "lr", "grad_norm", "seconds/rollout"):
+                    self.assertEqual([point.step for point in events.Scalars(tag)], [1, 2, 3, 4], tag)
+                lines = (self.folder / output / "x.metrics.jsonl").read_text().splitlines()
+                self.assertAlmostEqual(events.Scalars("loss")[KEPT - 1].value, json.loads(lines[KEPT - 1])["loss"], places=5)
+
+    def test_a_signal_in_a_sweeps_evaluation_leaves_all_of_it_to_the_next_start(self):
+        slider = {"name": "size", "target_class": "circle", "positive": "big circle", "negative": "small circle", "resolution": 64}
+        spec = self.write("sweep.yaml", json.dumps(
+            {"name": "toy", "output_dir": str(self.folder / "out"), "sliders": [slider], "ranks_per_run": 2,
+             "base": {"pretrained_model_name_or_path": str(TOY), "max_train_steps": 2, "max_denoising_steps": 2, "seed": 1, "threads": 1},
+             "evaluate": {"scales": [-1, 0, 1], "samples": 4, "sample_steps": 2, "images_per_prompt": 4, "height": 64, "width": 64}}))
+        report = self.folder / "out" / "size" / "evaluation" / "report.json"
+        # Of two ranks each has two points and two rows. The second start has nothing to train, so it is in no step.
+        for fault in ("1:2:measure:sigterm", "0:0:measure.3:sigusr1", "1:0:picture:sigterm", None):
+            with variables(**({"LECO_FAULT": fault} if fault else {})):
+                run = Run(["sweep", spec], ranks=2)
+            self.assertEqual((run.status, run.errors()), (STOPPED if fault else 0, []), run.err)
+            self.assertEqual(report.exists(), fault is None)
+        log = (self.folder / "out" / "size" / "size.log").read_text()
+        self.assertEqual((log.count("LoRA on "), log.count("it was trained before")), (1, 3), log)
 
     def test_a_rank_that_hangs_is_named_with_what_it_does(self):
         expected = self.undisturbed()
@@ -189,6 +247,8 @@ class FaultsTest(LecoTest):
                 self.assertLess(run.seconds, 60)
                 self.assertRegex(run.err, f"warning: rank {rank} on .*: {words[1]} of step {step} has taken .* would be usual; "
                                           "the job ends when it is not done after 6 s")
+                if rank != 0:
+                    self.assertRegex(run.err, r"warning: rank 0 on .* has waited for .* s in all_reduce \(.*\) over 2 ranks, and a whole step takes ")
                 told = [line for line in run.errors() if all(word in line for word in (*words, f"of step {step}"))]
                 self.assertTrue(told, run.err)
                 self.check_goes_on(output, expected, ranks=2)

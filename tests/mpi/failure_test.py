@@ -72,7 +72,10 @@ class FailureTest(unittest.TestCase):
         self.check(Job("stuck"), 128 + signal.SIGALRM, "rank 1 of 2 ends the job: the loss is not finite", "signal 14", within=30)
 
     def test_a_slow_rank_within_the_limit_is_waited_for(self):
-        self.check(Job("slow", LECO_TIMEOUT_SECONDS="20"), 0, "all is well")
+        job = Job("slow", LECO_TIMEOUT_SECONDS="20")
+        self.check(job, 0, "all is well", " s in all_reduce (sum of 1000 Long) over 2 ranks, in merge of step 3, and a whole step takes 0.01 s",
+                   "all_reduce (sum of 1000 Long) over 2 ranks is done after ")
+        self.assertRegex(job.text, r"warning: rank 0 on \S+ has waited for [12]\.\d s in all_reduce")
 
     def test_a_world_of_one_fails_with_the_same_status(self):
         self.check(Job("throw", ranks=None), 1, "error: the loss is not finite at step 3")

@@ -290,6 +290,20 @@ TEST_F(SharedFilesTest, EveryRankGetsTheWeightsOfEitherKindOfFile) {
   EXPECT_EQ(error_of([&] { files_->open_outline(folder_ + "/nothing.ckpt"); }).second, ExitStatus::kUsage);
 }
 
+TEST_F(SharedFilesTest, TheReaderReadsAloneAndThenTogetherAgainAlsoAfterAnError) {
+  if (rank_ == 0) {
+    files_->read_alone([&] {
+      EXPECT_EQ(files_->read(folder_ + "/text"), contents_);
+      EXPECT_TRUE(files_->open_safetensors(folder_ + "/tensors.safetensors")
+                      .take("scalar", {})
+                      .equal(tensors()[3].second));
+    });
+    EXPECT_EQ(error_of([&] { files_->read_alone([&] { files_->read(folder_ + "/nothing"); }); }).second,
+              ExitStatus::kUsage);
+  }
+  EXPECT_EQ(files_->read(folder_ + "/text"), contents_);
+}
+
 TEST_F(SharedFilesTest, AnOutlineHasNamesTypesAndShapesAlone) {
   StateDict outline = files_->open_outline(folder_ + "/tensors.safetensors");
   for (const auto& [name, expected] : tensors()) {

@@ -45,6 +45,34 @@ TEST(Watchdog, IsSilentWhereNothingIsKnownAndWhereItIsUsual) {
   EXPECT_EQ(told_of_work(pace, 0.5), "");
 }
 
+std::string told_of_wait(double usual, int rank) {
+  set_collective_limit(seconds(4), usual);
+  testing::internal::CaptureStderr();
+  {
+    const Watch around("merge of step 12", kNoLimit);
+    const Watch watch = Watch::of_collective("all_reduce", rank);
+    std::this_thread::sleep_for(milliseconds(600));
+  }
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(Watchdog, TheFirstRankNamesACollectiveThatTakesFarLongerThanAStepLongBeforeTheDeadline) {
+  const std::string text = told_of_wait(/*usual=*/0.02, /*rank=*/0);
+  const std::string who = "warning: rank 0 on " + host_name();
+  EXPECT_NE(text.find(who + " has waited for 0."), std::string::npos) << text;
+  EXPECT_NE(text.find(" s in all_reduce, in merge of step 12, and a whole step takes 0.02 s; "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("; the job ends when it is not done after 4 s\n"), std::string::npos) << text;
+  EXPECT_NE(text.find(who + ": all_reduce is done after 0."), std::string::npos) << text;
+}
+
+TEST(Watchdog, IsSilentOfAWaitOnOtherRanksAndWhereAStepTakesThatLong) {
+  EXPECT_EQ(told_of_wait(/*usual=*/0.02, /*rank=*/1), "");
+  EXPECT_EQ(told_of_wait(/*usual=*/0, /*rank=*/0), "");
+  EXPECT_EQ(told_of_wait(/*usual=*/0.3, /*rank=*/0), "");
+}
+
 TEST(Watchdog, DoesNotCountTimeInWhichTheProcessIsSuspended) {
   constexpr milliseconds kPause(1600);
   const auto start = std::chrono::steady_clock::now();

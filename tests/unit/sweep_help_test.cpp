@@ -196,6 +196,7 @@ TEST(HelpWorth, ThePaceLeavesOutTheStartAndTheFirstStep) {
   pace.begin(100);
   pace.note(40, 130);  // goes on from step 40
   EXPECT_EQ(pace.start_seconds(), 30);
+  pace.note(40, 140);  // between the pictures before the first step
   EXPECT_FALSE(pace.is_known());
   pace.note(41, 150);
   EXPECT_FALSE(pace.is_known());
