@@ -80,6 +80,13 @@ class SlurmTest(LecoTest):
         other = self.cluster.submit("--partition=high", f"--nodes={NODES}", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
         self.assertEqual(self.cluster.finished(other)["JobState"], "COMPLETED")
 
+    def lose_a_node(self, job):
+        """Of the job, and not that of its script."""
+        batch = self.cluster.job(job)["BatchHost"]
+        lost = next(node for node in self.cluster.nodes if node != batch and self.cluster.has_ranks(node))
+        self.addCleanup(self.cluster.start_node, lost)
+        self.cluster.kill_node(lost)
+
     def test_srun_over_three_nodes_gives_the_bytes_of_mpirun(self):
         job = self.submit("train.sbatch", self.words(pairs_per_step=4), nodes=3)
         self.check_ended(job, "COMPLETED", 0)
@@ -139,12 +146,28 @@ class SlurmTest(LecoTest):
     def test_a_job_that_lost_a_node_goes_on_with_another(self):
         job = self.submit("train.sbatch", self.words(**LONG))
         self.wait_for_steps(12)  # one state is there
-        batch = self.cluster.job(job)["BatchHost"]
-        lost = next(node for node in self.cluster.nodes if node != batch and self.cluster.has_ranks(node))
-        self.addCleanup(self.cluster.start_node, lost)
-        self.cluster.kill_node(lost)
+        self.lose_a_node(job)
         self.check_ended(job, "COMPLETED", 0, restarts=1)
-        self.assertRegex(self.log(), rf"(?s)Node failure on {lost}.*goes on from step [12]0")
+        self.assertRegex(self.log(), r"(?si)node failure.*goes on from step [12]0")
+        self.check_same_as_undisturbed(**LONG)
+
+    def test_ranks_that_notice_a_lost_node_before_slurm_does_do_not_end_the_job(self):
+        """MPI's own time to notice is up to its network. Here srun ends with 1 as soon as the node is gone."""
+        real = shutil.which("srun")
+        (self.folder / "srun").write_text(
+            f"""#!/bin/sh
+case "$SLURM_RESTART_COUNT $*" in
+  " "*rank.sh*) {real} "$@" & while [ ! -e {self.folder}/lost ]; do sleep 0.1; done; kill -9 $!; exit 1 ;;
+esac
+exec {real} "$@"
+""")
+        (self.folder / "srun").chmod(0o755)
+        job = self.submit("train.sbatch", self.words(**LONG), PATH=f"{self.folder}:{os.environ['PATH']}")
+        self.wait_for_steps(12)
+        self.lose_a_node(job)
+        (self.folder / "lost").touch()
+        self.check_ended(job, "COMPLETED", 0, restarts=1)
+        self.assertRegex(self.log(), r"(?s)ended with status 1, and a node does not answer.*goes on from step [12]0")
         self.check_same_as_undisturbed(**LONG)
 
     def test_mpirun_within_a_job_stops_and_goes_on_as_well(self):
