@@ -128,7 +128,6 @@ ExitStatus run_sweep(const SweepPlan& plan, World& world, FileSource& files) {
   do_on_reader(world.host(), [&] {
     prepare_folder("output_dir", plan.output_dir);
     enter_folder(plan, start);
-    return std::string();
   });
   const int groups = group_count(world.size(), plan.ranks_per_run);
   log::info(fmt::format("{}, {} of them to do, by {} of {}; each run's log lies in its folder",

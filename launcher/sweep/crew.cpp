@@ -225,10 +225,7 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
   if (!team.empty())
     team_.join(team);
   else if (!run.slider.empty())
-    do_on_reader(team_.host(), [&] {
-      write_file_atomically(run.parsed.settings.prompts_file, run.slider);
-      return std::string();
-    });
+    do_on_reader(team_.host(), [&] { write_file_atomically(run.parsed.settings.prompts_file, run.slider); });
   if (!team.empty() || !keeper_.find_trained(run, team_.host())) {
     const TrainingOutcome outcome = train_with_help(run);
     attempt.stopped = outcome.stopped_by != 0;
@@ -236,7 +233,6 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
     do_on_reader(team_.host(), [&] {
       help_.remove_states(run.parsed.settings);
       keeper_.keep_trained(run, outcome, *claim_, {team_.world().size(), seconds_since(start)});
-      return std::string();
     });
   }
   if (plan_.evaluation) {
@@ -255,10 +251,7 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
     attempt.stopped = !written;
     if (attempt.stopped) return;
   }
-  do_on_reader(team_.host(), [&] {
-    keeper_.finish(run, *claim_, evaluation_seconds);
-    return std::string();
-  });
+  do_on_reader(team_.host(), [&] { keeper_.finish(run, *claim_, evaluation_seconds); });
 }
 
 // Each time that groups come it goes on from its state with their ranks.

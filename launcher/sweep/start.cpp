@@ -146,10 +146,7 @@ void check_shared_parts(const SweepPlan& plan, World& world, FileSource& files) 
       }))
     open_lora(files, lora);
   if (!plan.evaluation || plan.evaluation->clip_model.empty()) return;
-  do_on_reader(world.host(), [&] {
-    check_clip_model(plan.evaluation->clip_model);
-    return std::string();
-  });
+  do_on_reader(world.host(), [&] { check_clip_model(plan.evaluation->clip_model); });
 }
 
 SweepStart find_start(const SweepPlan& plan, World& world) {

@@ -77,11 +77,10 @@ void take_output(TrainingJob& job, World& world, FileSource& files, ModelParts& 
   const auto of_model = parts.digests(/*reads=*/world.rank() == 0);
   do_on_reader(world.host(), [&] {
     job.digests = with_network_weights(of_model, job.settings.network_weights);
-    if (!job.resumption) return std::string();
+    if (!job.resumption) return;
     Provenance provenance = job.provenance();
     provenance.model_files = job.digests.get();
     check_same_run(*job.resumption, record_of(provenance, 0), job.settings, job.start_anew);
-    return std::string();
   });
 }
 
