@@ -56,7 +56,7 @@ class GoingOn(SweepTest):
         for line, seed in zip(shown, (1, 2)):
             steps = len((begun / f"slider,seed={seed}" / f"slider,seed={seed}.metrics.jsonl").read_text().splitlines())
             self.assertEqual(line, f"running slider,seed={seed}: step {steps} of 16")
-        self.assertRegex(shown[2], "^0 of 2 done, 2 running, 0 failed, 0 left(, about .* to go)?$")  # with the fifth step's time
+        self.assertEqual(shown[2], "0 of 2 done, 2 running, 0 failed, 0 left")
         os.kill(going.ranks()[1], signal.SIGTERM)  # one rank alone gets it
         self.assertEqual(going.finish()[0], 85, going.err())
         self.assertEqual(len(list(begun.glob("*/*-state"))), 2, going.err())

@@ -10,7 +10,7 @@ import sys
 import unittest.mock
 
 import leco_runs
-from leco_runs import SLIDER, Going, Run, main
+from leco_runs import Going, Run, main
 from sweeps import SweepTest
 
 LECO_FAULTS = sys.argv[3]
@@ -78,7 +78,7 @@ class Help(SweepTest):
         self.assertEqual(set(self.starts("single").values()), {1})
 
     def test_a_group_that_evaluates_says_at_once_that_it_needs_no_help(self):
-        many = self.write("many.toml", SLIDER + "".join(
+        many = self.write("many.toml", self.prompts.read_text() + "".join(
             f'[[targets]]\ntarget_class = "{side} sides"\npositive = "big {side} sides"\n' for side in range(60)))
         spec = self.spec("free", sliders=None, prompts=[str(self.prompts), str(many)], grid={"max_train_steps": [1, 4]},
                          exclude=[{"prompts": "slider", "max_train_steps": 1}, {"prompts": "many", "max_train_steps": 4}],

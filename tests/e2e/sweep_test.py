@@ -253,6 +253,8 @@ class WithoutTraining(SweepTest):
 
     def test_time_is_told_by_the_first_steps_before_a_run_is_finished(self):
         """Two runs of 16 steps, one of them after the eighth; each step took two seconds."""
+        import os
+        import time
         spec = self.spec("timed", sliders=None, prompts=[str(self.prompts)], grid={"network_dim": [2, 4]}, base={"max_train_steps": 16})
         self.assertIn("Time: not known before", self.sweep(spec, words=["--dry_run"]).out)
         begun = self.folder / "timed" / "slider,network_dim=2"
