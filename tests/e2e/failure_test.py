@@ -51,17 +51,6 @@ class FailureTest(LecoTest):
             if rank != 0:  # rank 0 writes; killed so, it can clean up nothing
                 self.assertTrue(self.check_files_are_whole())
 
-    def test_a_second_interrupt_ends_at_once_and_leaves_whole_files(self):
-        long_step = {"max_denoising_steps": 1000, "pairs_per_step": 8}
-        job = Going(self.folder, self.arguments("out", **long_step))
-        self.addCleanup(job.stop)
-        job.wait_for(lambda: "LoRA on" in job.err())
-        job.job.send_signal(signal.SIGINT)
-        job.wait_for(lambda: "Ctrl-C again ends at once" in job.err())
-        job.job.send_signal(signal.SIGINT)
-        self.check_end(job, (-signal.SIGINT,))
-        self.check_files_are_whole()
-
     def test_a_signal_to_mpirun_leaves_whole_files(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             job = self.start(ranks=2)

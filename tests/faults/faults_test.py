@@ -137,11 +137,14 @@ class FaultsTest(LecoTest):
         self.assertEqual(run.status, 0, run.err)
         self.assertEqual(self.outcome("out"), self.undisturbed())
 
-    def test_a_second_interrupt_in_a_save_ends_at_once_and_leaves_what_can_go_on(self):
-        for first, second in (("file-filled.1", "file-synced.1"), ("file-made.2", "file-synced.4")):
+    def test_a_second_interrupt_ends_at_once_also_in_a_save_and_leaves_what_can_go_on(self):
+        for step, first, second in ((KEPT + 1, "rollout", "gradient"), (KEPT, "file-filled.1", "file-synced.1"),
+                                    (KEPT, "file-made.2", "file-synced.4")):
             with self.subTest(first):
-                run = self.run_with(first, f"0:{KEPT}:{first}:sigint,0:{KEPT}:{second}:sigint")
+                run = self.run_with(first, f"0:{step}:{first}:sigint,0:{step}:{second}:sigint")
                 self.assertEqual(run.status, -signal.SIGINT, run.err)
+                self.assertEqual(run.err.count("Ctrl-C again ends at once"), 1, run.err)
+                self.assertEqual(len(self.metrics(first)), KEPT)
                 self.check_goes_on(first, self.undisturbed())
 
     def test_a_signal_while_loading_stops_before_the_first_step_also_when_it_goes_on(self):
