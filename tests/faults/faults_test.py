@@ -177,7 +177,7 @@ class FaultsTest(LecoTest):
     def test_a_signal_between_the_pictures_stops_with_a_state_and_the_next_start_draws_the_others(self):
         pictures = self.drawing()
         for fault, step, ranks in ((f"0:{KEPT}:picture:sigterm", KEPT, None), (f"1:{KEPT}:picture:sigusr1", KEPT, 2),
-                                   (f"0:{STEPS}:picture.2:sigterm", STEPS, None)):
+                                   (f"0:{STEPS}:picture.2:sigterm", STEPS, None), (f"0:{KEPT}:drawing.3:sigterm", KEPT, None)):
             with self.subTest(fault):
                 output = fault.translate(str.maketrans(":.", "__"))
                 run = self.run_with(output, fault, ranks=ranks)
@@ -272,6 +272,11 @@ class FaultsTest(LecoTest):
         self.assertLess(record["seconds"], 60)
         lines = (self.folder / "out" / "x.metrics.jsonl").read_text().splitlines()
         self.assertTrue(all(value >= 0 for line in lines for value in json.loads(line)["seconds"].values()))
+
+    def test_a_rank_that_is_another_build_is_named_before_anything_is_done(self):
+        run = Run([*self.arguments("out"), ":", "-n", "1", PLAIN, *self.arguments("out")], ranks=1)
+        self.check_refused(run, "rank 1 on ", "runs another build of leco than rank 0, ")
+        self.assertFalse((self.folder / "out").exists())
 
     def test_the_program_itself_knows_no_faults(self):
         self.assertNotIn(b"LECO_FAULT", pathlib.Path(PLAIN).read_bytes())
