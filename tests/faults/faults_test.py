@@ -164,6 +164,11 @@ class FaultsTest(LecoTest):
             self.assertEqual(self.run_with("out", f"0:0:start:{kind}").status, -number)
         self.assertFalse((self.folder / "out").exists())
 
+    def test_a_rank_that_is_another_build_is_named_before_anything_is_done(self):
+        run = Run([*self.arguments("out"), ":", "-n", "1", PLAIN, *self.arguments("out")], ranks=1)
+        self.check_refused(run, "rank 1 on ", "runs another build of leco than rank 0, ")
+        self.assertFalse((self.folder / "out").exists())
+
     def drawing(self, **flags):
         """Four previews at the step that is kept and at the last one; those of an undisturbed run, by name."""
         lines = "".join(f"{what} --w 64 --h 64 --s 2\n" for what in ("circle", "square", "big circle", "small circle"))
@@ -272,11 +277,6 @@ class FaultsTest(LecoTest):
         self.assertLess(record["seconds"], 60)
         lines = (self.folder / "out" / "x.metrics.jsonl").read_text().splitlines()
         self.assertTrue(all(value >= 0 for line in lines for value in json.loads(line)["seconds"].values()))
-
-    def test_a_rank_that_is_another_build_is_named_before_anything_is_done(self):
-        run = Run([*self.arguments("out"), ":", "-n", "1", PLAIN, *self.arguments("out")], ranks=1)
-        self.check_refused(run, "rank 1 on ", "runs another build of leco than rank 0, ")
-        self.assertFalse((self.folder / "out").exists())
 
     def test_the_program_itself_knows_no_faults(self):
         self.assertNotIn(b"LECO_FAULT", pathlib.Path(PLAIN).read_bytes())
