@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/log.h"
+#include "health/same_start.h"
 #include "launcher/flags/flag_parser.h"
 #include "launcher/process.h"
 #include "launcher/subcommand.h"
@@ -61,6 +62,7 @@ int run(const std::vector<std::string>& words) {
   World world;
   log::start(world.rank(), world.size());
   try {
+    check_same_start(world.host(), words);
     const ExitStatus status = dispatch(world, words);
     if (status == ExitStatus::kDone) check_results_arrived();
     return static_cast<int>(status);

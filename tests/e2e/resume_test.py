@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import time
+import unittest.mock
 
 from leco_runs import Going, LecoTest, Run, main
 
@@ -243,6 +244,15 @@ class ResumeTest(LecoTest):
         self.refuse("is of step 3, beyond --max_train_steps=2", max_train_steps=2)
         self.refuse("there is no such folder", resume=self.folder / "nowhere")
         self.assertEqual(contents(self.folder / "out"), before)
+
+    def test_another_cpu_is_told_and_goes_on(self):
+        self.half("out")
+        same = self.run_steps("out", resume="auto", max_train_steps=4)
+        self.assertNotIn("was made elsewhere", same.err)
+        with unittest.mock.patch.dict(os.environ, ATEN_CPU_CAPABILITY="default"):
+            run = self.run_steps("out", ranks=2, resume="auto")
+        told = re.findall(r"warning: '.*x-state' was made elsewhere \(the CPU's instructions: \w+, now DEFAULT\): the result may", run.err)
+        self.assertEqual(len(told), 1, run.err)
 
     def test_more_steps_need_a_schedule_that_does_not_depend_on_them(self):
         self.half("out", lr_scheduler="cosine")

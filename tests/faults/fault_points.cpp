@@ -20,10 +20,10 @@
 namespace leco {
 namespace {
 
-constexpr std::array<std::string_view, 19> kNames = {
-    "start",       "weight",     "step",        "rollout",     "gradient",    "message",   "merge",
-    "updated",     "metrics",    "saved",       "picture",     "measure",     "file-made", "file-filled",
-    "file-synced", "file-named", "folder-made", "folder-done", "folder-named"};
+constexpr std::array<std::string_view, 20> kNames = {
+    "start",       "weight",      "step",       "rollout",     "gradient",    "message",     "merge",
+    "updated",     "metrics",     "saved",      "drawing",     "picture",     "measure",     "file-made",
+    "file-filled", "file-synced", "file-named", "folder-made", "folder-done", "folder-named"};
 
 struct Wanted {
   int rank = -1;

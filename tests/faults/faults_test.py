@@ -167,6 +167,11 @@ class FaultsTest(LecoTest):
             self.assertEqual(self.run_with("out", f"0:0:start:{kind}").status, -number)
         self.assertFalse((self.folder / "out").exists())
 
+    def test_a_rank_that_is_another_build_is_named_before_anything_is_done(self):
+        run = Run([*self.arguments("out"), ":", "-n", "1", PLAIN, *self.arguments("out")], ranks=1)
+        self.check_refused(run, "rank 1 on ", "runs another build of leco than rank 0, ")
+        self.assertFalse((self.folder / "out").exists())
+
     def drawing(self, **flags):
         """Four previews at the step that is kept and at the last one; those of an undisturbed run, by name."""
         lines = "".join(f"{what} --w 64 --h 64 --s 2\n" for what in ("circle", "square", "big circle", "small circle"))
@@ -180,7 +185,7 @@ class FaultsTest(LecoTest):
     def test_a_signal_between_the_pictures_stops_with_a_state_and_the_next_start_draws_the_others(self):
         pictures = self.drawing()
         for fault, step, ranks in ((f"0:{KEPT}:picture:sigterm", KEPT, None), (f"1:{KEPT}:picture:sigusr1", KEPT, 2),
-                                   (f"0:{STEPS}:picture.2:sigterm", STEPS, None)):
+                                   (f"0:{STEPS}:picture.2:sigterm", STEPS, None), (f"0:{KEPT}:drawing.3:sigterm", KEPT, None)):
             with self.subTest(fault):
                 output = fault.translate(str.maketrans(":.", "__"))
                 run = self.run_with(output, fault, ranks=ranks)

@@ -198,6 +198,32 @@ exec {real} "$@"
         self.assertEqual(status.count("done  "), 4, status)
         self.assertEqual(len(list(self.folder.glob("sweep/*/*0.00?.safetensors"))), 4)
 
+    def test_an_array_whose_ranks_mpirun_starts_stops_and_goes_on_as_well(self):
+        """A task that holds a run is halted in its first start until Slurm's signal has reached it."""
+        program = self.folder / "program"
+        program.write_text(f"""#!/bin/sh
+if [ -z "$SLURM_RESTART_COUNT" ]; then
+  (
+    until grep -rqs "^process $$"'$' {self.folder}/sweep; do kill -0 $$ || exit; sleep 0.1; done
+    kill -STOP $$
+    scancel --batch --signal=USR1 "$SLURM_JOB_ID"
+    until grep -q "^ShdPnd:.*[2367abef]..$" /proc/$$/status; do sleep 0.1; done
+    kill -CONT $$
+  ) 2>/dev/null &
+fi
+exec {LECO} "$@"
+""")
+        program.chmod(0o755)
+        spec = self.write("ages.yaml", SWEEP.format(folder=self.folder, model=TOY, prompts=self.prompts))
+        array = self.submit("sweep_array_mpirun.sbatch", [spec], nodes=1, options=["--array=0-1", f"--output={self.folder}/log_%a"],
+                            LECO_PROGRAM=str(program))
+        tasks = self.cluster.finished_tasks(array)
+        logs = {path.name: path.read_text() for path in self.folder.glob("log_*")}
+        self.assertEqual({task["JobState"] for task in tasks}, {"COMPLETED"}, logs)
+        self.assertIn("1", {task["Restarts"] for task in tasks}, logs)
+        status = Run(["sweep", spec, "--status"]).out
+        self.assertEqual(status.count("done  "), 4, status)
+
 
 if __name__ == "__main__":
     if reason := missing():
