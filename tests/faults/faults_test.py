@@ -1,6 +1,6 @@
 """However a training is broken, it says where, ends soon, and goes on to the bytes of one that was not.
 
-usage: faults_test.py MPIEXEC LECO_FAULTS LECO CLOCK_JUMPS_BACK ENDS_SLOWLY
+usage: faults_test.py MPIEXEC LECO_FAULTS LECO CLOCK_JUMPS_BACK SLOW_FIRST_RANK
 """
 import contextlib
 import json
@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import leco_runs  # noqa: E402
 from leco_runs import TOY, LecoTest, Run, main  # noqa: E402
 
-PLAIN, CLOCK, SLOW_END = sys.argv[3:6]
+PLAIN, CLOCK, SLOW = sys.argv[3:6]
 STOPPED = 85
 STEPS, KEPT = 4, 2  # the last one, and the one whose saving is broken
 # What is reached while the files of a step are saved, in this order: the LoRA is the first file, then the state's three, then
@@ -283,10 +283,16 @@ class FaultsTest(LecoTest):
         results = self.folder / "results"
         script = 'exec env LD_PRELOAD="$1" "$2" doctor --json --device=cuda > "$0.$OMPI_COMM_WORLD_RANK"'
         *mpirun, leco = leco_runs.words_of(2, [])
-        run = subprocess.run([*mpirun, "bash", "-c", script, results, SLOW_END, leco], env=leco_runs.environment(),
+        run = subprocess.run([*mpirun, "bash", "-c", script, results, SLOW, leco], env=leco_runs.environment(),
                              capture_output=True, text=True, timeout=leco_runs.LIMIT)
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertEqual(json.loads(pathlib.Path(f"{results}.0").read_text())["verdict"], "failed")
+
+    def test_an_error_of_all_ranks_is_told_once_by_the_first_also_where_that_is_slow(self):
+        with variables(LD_PRELOAD=SLOW):
+            run = self.run_with("out", ranks=3, learning_rate=1e30)
+        self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+        self.assertIn("[rank 0] error: stopped in step 2", run.errors()[0])
 
     def test_the_program_itself_knows_no_faults(self):
         self.assertNotIn(b"LECO_FAULT", pathlib.Path(PLAIN).read_bytes())
