@@ -30,7 +30,8 @@
 namespace leco {
 namespace {
 
-// Shows how far the sweep is whenever that changes, on one rank, from what the groups write.
+// Shows how far the sweep is, on one rank, from what the groups write: whenever runs have begun or ended,
+// when the time to go becomes known, and now and then.
 class StatusLine {
  public:
   StatusLine(const SweepPlan& plan, int groups)
@@ -41,11 +42,10 @@ class StatusLine {
     std::mutex mutex;
     std::condition_variable_any changed;
     std::unique_lock lock(mutex);
-    std::string shown;
     auto pause = std::chrono::seconds(1);
     while (!changed.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) {
       const auto start = std::chrono::steady_clock::now();
-      show(shown);
+      show(start);
       // Looking shall cost a hundredth of the time at most, and ten thousand runs are looked at seldom.
       pause =
           std::max(std::chrono::seconds(5),
@@ -53,18 +53,26 @@ class StatusLine {
     }
   }
 
-  void show(std::string& shown) {
+  void show(std::chrono::steady_clock::time_point now) {
     try {
       view_.refresh();
     } catch (const std::exception&) {  // a file went away under our eyes; there is a next time
       return;
     }
-    const std::string line = view_.line(), counts = line.substr(0, line.find(" left"));
-    if (counts != shown) log::headline(line);
-    shown = counts;
+    const std::string line = view_.line(), counts = line.substr(0, line.find(", about"));
+    const bool tells_time = counts != line;
+    if (counts == counts_ && tells_time == told_time_ && now - shown_ < kLongestSilence) return;
+    log::headline(line);
+    counts_ = counts;
+    told_time_ = tells_time;
+    shown_ = now;
   }
 
+  static constexpr auto kLongestSilence = std::chrono::minutes(10);
   SweepView view_;
+  std::string counts_;  // as they were shown last
+  bool told_time_ = false;
+  std::chrono::steady_clock::time_point shown_ = {};
   std::jthread thread_;
 };
 
@@ -189,7 +197,7 @@ ExitStatus sweep_command(World& world, std::span<const std::string> arguments) {
     return run_sweep(plan, world, *files);
   }
   const std::string text = do_on_reader(world.host(), [&] {
-    if (flags.dry_run) return dry_run_text(plan, world.size());
+    if (flags.dry_run) return dry_run_text(plan, static_cast<int>(flags.ranks.value_or(world.size())));
     if (flags.status) return status_text(plan);
     check_begun(plan, "there is nothing to report");
     return write_results(plan, SweepView(plan));

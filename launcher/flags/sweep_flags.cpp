@@ -14,7 +14,10 @@ std::vector<Flag> sweep_flags(SweepFlags& flags) {
   FlagGroup group(table, "Instead of training");
   group.works_aside(
       "dry_run", switch_form(flags.dry_run),
-      "prints the runs, what they set, what they cost and which group gets them; writes nothing");
+      "prints the runs, what they set, what they cost, which group gets them and, where what is done tells "
+      "it, the time; writes nothing");
+  group.works_aside("ranks", integer_form(flags.ranks, {1, 1'000'000}, "the processes that were started"),
+                    "with --dry_run: for this many ranks");
   group.works_aside("status", switch_form(flags.status),
                     "prints what is done, running, failed and left, also while another job is at work");
   group.works_aside("report", switch_form(flags.report),
@@ -37,13 +40,15 @@ SweepFlags parse_sweep_flags(std::span<const std::string> arguments) {
     throw_usage(fmt::format("leco sweep takes one file; the second is '{}'", one_line(files[1])));
   if (flags.dry_run + flags.status + flags.report > 1)
     throw_usage("--dry_run, --status and --report each do something of their own; give one of them");
+  if (flags.ranks && !flags.dry_run)
+    throw_usage("--ranks is for --dry_run; a sweep runs on the ranks that mpirun or srun starts");
   flags.spec = files.front();
   return flags;
 }
 
 std::string sweep_help() {
   return "leco sweep: trains many LoRAs, each with settings of its own, from one file.\n"
-         "Usage: leco sweep SPEC.yaml [--dry_run | --status | --report]\n"
+         "Usage: leco sweep SPEC.yaml [--dry_run [--ranks=N] | --status | --report]\n"
          "       mpirun -n 8 leco sweep SPEC.yaml    (groups of ranks share the runs)\n"
          "The same command goes on where a sweep was stopped; several jobs may share one.\n"
          "docs/sweeps.md describes the file.\n" +

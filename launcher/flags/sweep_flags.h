@@ -1,6 +1,8 @@
 // The command line of `leco sweep`.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@ namespace leco {
 struct SweepFlags {
   std::string spec;  // the sweep's file
   bool dry_run = false;
+  std::optional<int64_t> ranks = {};  // that it is for; absent: those that were started
   bool status = false;
   bool report = false;
   bool help = false;

@@ -243,9 +243,10 @@ void SweepCrew::train(const PlannedRun& run, const Groups& team, Attempt& attemp
     attempt.is_evaluating = true;
     const auto evaluation_start = Clock::now();
     team_.parts().serve(settings, plan_.prompts);  // the training may have been an earlier start's
-    const auto written = evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
-                                                    (fs::path(run.folder) / kEvaluationFolder).string()),
-                                  team_.parts(), team_.world(), team_.files(), stop_);
+    const auto written =
+        evaluate(evaluation_of_run(*plan_.evaluation, settings, lora_of(run),
+                                   (fs::path(run.folder) / kEvaluationFolder).string()),
+                 team_.parts(), team_.world(), team_.files(), [&] { return asked_to_leave_off(); });
     evaluation_seconds = seconds_since(evaluation_start);
     attempt.is_evaluating = false;
     attempt.stopped = !written;
@@ -276,6 +277,13 @@ int SweepCrew::asked_to_stop(const PlannedRun& run, int64_t finished_steps) {
   if (team_.is_first()) help_.look();
   if (!leads_run() || signal != 0) return signal;
   return help_.is_wanted(run.parsed.settings, finished_steps) ? kMoreRanks : 0;
+}
+
+// In an evaluation, that no more ranks can help with.
+int SweepCrew::asked_to_leave_off() {
+  if (team_.is_first()) help_.look();
+  if (leads_run()) help_.refuse();
+  return stop_();
 }
 
 // The run has stopped for them.

@@ -61,6 +61,7 @@ class SweepCrew {
   void train(const PlannedRun& run, const Groups& team, Attempt& attempt);
   TrainingOutcome train_with_help(const PlannedRun& run);
   int asked_to_stop(const PlannedRun& run, int64_t finished_steps);
+  int asked_to_leave_off();
   void let_help_come(const PlannedRun& run);
   void tell(const PlannedRun& run, const Attempt& attempt, int64_t attempts);
 

@@ -150,8 +150,11 @@ class Planner {
   std::string usual_text(const std::string& flag) const {
     for (auto entry = spec_.base.rbegin(); entry != spec_.base.rend(); ++entry)
       if (entry->key == flag) return text_of(given(*entry));
-    const Flag* found = find_flag(table_, flag);
-    return text_of({.name = flag, .kind = found->form.kind, .words = {found->form.show()}, .place = {}});
+    const Form& form = find_flag(table_, flag)->form;
+    const std::string usual = form.show();
+    const bool says_how_it_is_found = form.kind != ValueKind::kWords && usual.find(' ') != std::string::npos;
+    if (says_how_it_is_found) return "default";
+    return text_of({.name = flag, .kind = form.kind, .words = {usual}, .place = {}});
   }
 
   // A slider's mistakes are told by the line of the sweep's file, before anything starts.

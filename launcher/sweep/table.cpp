@@ -35,11 +35,12 @@ std::string cost_text(double cost) {
   return cost < 10 ? fmt::format("{:.2g}", cost) : fmt::format("{:.0f}", cost);
 }
 
-std::string time_text(const SweepPlan& plan, double longest) {
-  const auto speed = SweepView(plan).seconds_per_cost();
-  if (!speed) return "Time: not known before a run of this sweep is finished\n";
-  return fmt::format("Time: about {} for all runs, at the speed of those that are finished\n",
-                     spoken_duration(*speed * longest));
+std::string time_text(const SweepPlan& plan, double longest, int groups) {
+  const SweepView view(plan, groups);
+  const auto speed = view.seconds_per_cost();
+  if (!speed) return "Time: not known before a run of this sweep has made a few steps\n";
+  return fmt::format("Time: about {} for all runs, {} for what is left, at the speed of what is done\n",
+                     spoken_duration(*speed * longest), spoken_duration(*view.seconds_left()));
 }
 
 }  // namespace
@@ -64,7 +65,7 @@ std::string dry_run_text(const SweepPlan& plan, int ranks) {
       "the most.\n",
       counted(std::ssize(plan.runs), "run"), counted(groups, "group"), counted(ranks, "rank"),
       cost_text(total), cost_text(std::ranges::max(shares.load)));
-  return text + time_text(plan, std::ranges::max(shares.load));
+  return text + time_text(plan, std::ranges::max(shares.load), groups);
 }
 
 }  // namespace leco

@@ -9,7 +9,7 @@
 namespace leco {
 
 // The runs, costliest first, with settings, cost and the group that would take each if all runs took what
-// they are expected to; then the whole cost and, where finished runs tell the speed, the time.
+// they are expected to; then the whole cost and, where what was trained so far tells the speed, the time.
 std::string dry_run_text(const SweepPlan& plan, int ranks);
 
 }  // namespace leco

@@ -7,7 +7,6 @@
 #include <ctime>
 
 #include "io/claim_file.h"
-#include "report/metrics_file.h"
 #include "report/progress_line.h"
 #include "report/sweep_measures.h"
 #include "sweep/run_board.h"
@@ -20,6 +19,13 @@ namespace {
 // not, only this view is wrong.
 bool is_alive(const timespec& touched) {
   return touched.tv_sec != 0 && std::time(nullptr) - touched.tv_sec <= ClaimFile::kStaleSeconds;
+}
+
+// Steps differ in length, and the first of a start is slower than the others.
+constexpr int64_t kTellingSteps = 5;
+
+double cost_of_step(const PlannedRun& run) {
+  return run.cost / static_cast<double>(run.parsed.settings.max_train_steps);
 }
 
 void show_trained(SweepRow& row, const DoneMarker& marker) {
@@ -58,7 +64,7 @@ void SweepView::look_at(size_t run) {
     done_seconds_ += done->seconds + done->evaluation_seconds;
   } else if (is_alive(time_of_file(claim_path(folder)))) {
     row.status = RunStatus::kRunning;
-    steps_[run] = last_step_in(folder + "/" + row.name + ".metrics.jsonl");
+    steps_[run] = last_steps_in(folder + "/" + row.name + ".metrics.jsonl");
   } else if (const auto failed = read_failed(folder)) {
     row.status = RunStatus::kFailed;
     row.seconds = failed->seconds;
@@ -81,12 +87,20 @@ int64_t SweepView::count(RunStatus status) const {
 }
 
 std::string SweepView::progress(size_t run) const {
-  if (rows_[run].status != RunStatus::kRunning || steps_[run] == 0) return {};
-  return fmt::format("step {} of {}", steps_[run], plan_.runs[run].parsed.settings.max_train_steps);
+  if (rows_[run].status != RunStatus::kRunning || steps_[run].step == 0) return {};
+  return fmt::format("step {} of {}", steps_[run].step, plan_.runs[run].parsed.settings.max_train_steps);
 }
 
 std::optional<double> SweepView::seconds_per_cost() const {
-  return done_cost_ > 0 ? std::optional(done_seconds_ / done_cost_) : std::nullopt;
+  if (done_cost_ > 0) return done_seconds_ / done_cost_;
+  double seconds = 0, cost = 0;
+  for (size_t run = 0; run < rows_.size(); ++run) {
+    const LastSteps& steps = steps_[run];
+    if (rows_[run].status != RunStatus::kRunning || steps.count < kTellingSteps) continue;
+    seconds += steps.seconds;
+    cost += cost_of_step(plan_.runs[run]) * static_cast<double>(steps.count);
+  }
+  return cost > 0 ? std::optional(seconds / cost) : std::nullopt;
 }
 
 std::optional<double> SweepView::seconds_left() const {
@@ -96,9 +110,9 @@ std::optional<double> SweepView::seconds_left() const {
   for (size_t run = 0; run < rows_.size(); ++run) {
     const bool is_running = rows_[run].status == RunStatus::kRunning;
     if (!is_running && rows_[run].status != RunStatus::kLeft) continue;
-    const double done = is_running ? static_cast<double>(steps_[run]) : 0;
-    const auto all = static_cast<double>(plan_.runs[run].parsed.settings.max_train_steps);
-    const double left = plan_.runs[run].cost * (1 - std::min(1., done / all));
+    const double done =
+        is_running ? cost_of_step(plan_.runs[run]) * static_cast<double>(steps_[run].step) : 0;
+    const double left = std::max(0., plan_.runs[run].cost - done);
     cost += left;
     longest = std::max(longest, left);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launcher/sweep/plan.h"
+#include "report/metrics_file.h"
 #include "report/sweep_row.h"
 #include "sweep/run_queue.h"
 
@@ -27,7 +28,8 @@ class SweepView {
   int64_t count(RunStatus status) const;
   // "step 120 of 500" of a run that is being trained; else empty.
   std::string progress(size_t run) const;
-  // Seconds that a cost of 1 takes a group, from the runs that are finished; nothing before there is one.
+  // Seconds that a cost of 1 takes a group, from the runs that are finished; before there is one, from the
+  // steps of those that are being trained, once there are some.
   std::optional<double> seconds_per_cost() const;
   std::optional<double> seconds_left() const;
   std::string line() const;  // "5 of 12 done, 2 running, 1 failed, 4 left, about 3m20s to go"
@@ -37,7 +39,7 @@ class SweepView {
   const SweepPlan& plan_;
   std::optional<int> groups_;
   std::vector<SweepRow> rows_;
-  std::vector<int64_t> steps_;  // that are finished, of the runs that are being trained
+  std::vector<LastSteps> steps_;  // of the runs that are being trained
   double done_cost_ = 0, done_seconds_ = 0;
 };
 

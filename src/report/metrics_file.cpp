@@ -8,6 +8,8 @@
 #include <cstring>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -41,23 +43,6 @@ std::string metrics_line(const StepReport& report) {
         ",\"early_sign\":" +
         ordered_json{{"change", sign->change}, {"cosine", sign->cosine}, {"progress", sign->progress}}.dump();
   return line + '}';
-}
-
-int64_t last_step_in(const std::string& path) {
-  constexpr std::string_view kStart = "{\"step\":";
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = in ? std::streamoff(in.tellg()) : 0;
-  int64_t step = 0;
-  for (std::streamoff begin = size, window = 4096; begin > 0 && step == 0; window *= 16) {
-    begin = std::max<std::streamoff>(0, size - window);
-    std::string text(static_cast<size_t>(size - begin), '\0');
-    in.seekg(begin).read(text.data(), std::ssize(text));
-    const size_t end = text.rfind('\n');  // what follows is being written
-    const size_t line = end == std::string::npos ? end : text.rfind(kStart, end);
-    if (line != std::string::npos)
-      std::from_chars(text.data() + line + kStart.size(), text.data() + end, step);
-  }
-  return step;
 }
 
 namespace {
@@ -100,6 +85,27 @@ std::string lines_of_steps(const std::string& path, int64_t finished_steps, std:
 }
 
 }  // namespace
+
+LastSteps last_steps_in(const std::string& path) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = in ? std::streamoff(in.tellg()) : 0;
+  LastSteps last;
+  for (std::streamoff begin = size, window = 16384; begin > 0 && last.count == 0; window *= 16) {
+    begin = std::max<std::streamoff>(0, size - window);
+    std::string text(static_cast<size_t>(size - begin), '\0');
+    in.seekg(begin).read(text.data(), std::ssize(text));
+    text.resize(text.rfind('\n') + 1);  // what follows is being written
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      const std::optional<StepReport> report = report_of(line);
+      if (!report) continue;  // the end of a longer one, at the beginning
+      last.step = report->step;
+      last.seconds += std::accumulate(report->seconds.begin(), report->seconds.end(), 0.);
+      ++last.count;
+    }
+  }
+  return last;
+}
 
 MetricsFile::MetricsFile(const std::string& path, int64_t finished_steps) : path_(path) {
   write_file_atomically(path, lines_of_steps(path, finished_steps, last_kept_));

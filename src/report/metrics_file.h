@@ -15,8 +15,14 @@ namespace leco {
 //  bits.
 std::string metrics_line(const StepReport& report);
 
-// Of the last whole line; 0 where there is none, or no such file. Reads little more than that line.
-int64_t last_step_in(const std::string& path);
+// How far a run is that somebody is training, and how fast.
+struct LastSteps {
+  int64_t step = 0;    // of the last whole line; 0 where there is none, or no such file
+  int64_t count = 0;   // of whole lines before the end, some dozens at most
+  double seconds = 0;  // that these took
+};
+// Reads some KiB from the end, or the last line where that is longer.
+LastSteps last_steps_in(const std::string& path);
 
 class MetricsFile {
  public:

@@ -8,7 +8,7 @@ import re
 import signal
 import time
 
-from leco_runs import main
+from leco_runs import SLIDER, main
 from sweeps import SweepTest
 
 CAME = re.compile(r"'slider,max_train_steps=(\d+)' goes on after step (\d+) with ranks that were free: (\d+) now")
@@ -103,6 +103,22 @@ class Help(SweepTest):
         run = self.sweep(self.of_steps("single", MIDDLE, SHORT, base={"pairs_per_step": 1}), 2)
         self.assertEqual(CAME.findall(run.err), [])
         self.assertEqual(set(self.starts("single").values()), {1})
+
+    def test_a_group_that_evaluates_says_at_once_that_it_needs_no_help(self):
+        many = self.write("many.toml", SLIDER + "".join(
+            f'[[targets]]\ntarget_class = "{side} sides"\npositive = "big {side} sides"\n' for side in range(60)))
+        spec = self.spec("free", sliders=None, prompts=[str(self.prompts), str(many)], grid={"max_train_steps": [1, 4]},
+                         exclude=[{"prompts": "slider", "max_train_steps": 1}, {"prompts": "many", "max_train_steps": 4}],
+                         evaluate={"scales": [0, 1], "samples": 24, "sample_steps": 1})  # minutes for the sixty directions
+        out = self.folder / "free"
+        trained = out / "many,max_train_steps=1" / "sweep.trained.json"
+        finished = out / "slider,max_train_steps=4" / "sweep.done.json"
+        going = self.start(spec, 2)
+        # What the group that is free does next is to look for what a dead owner left, with a claim file in the sweep's folder.
+        going.wait_for(lambda: trained.exists() and finished.exists() and out.stat().st_mtime_ns > finished.stat().st_mtime_ns)
+        os.kill(going.ranks()[0], signal.SIGTERM)
+        self.assertEqual(going.finish()[0], 85, going.err())
+        self.assertEqual(self.done("free"), ["slider,max_train_steps=4"], going.err())
 
     def test_killed_and_stopped_after_ranks_have_joined_it_goes_on(self):
         spec = self.of_steps("broken", LONG, SHORT)

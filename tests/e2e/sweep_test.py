@@ -242,6 +242,36 @@ class WithoutTraining(SweepTest):
         self.assertGreater(min(float(line.split()[1]) for line in lines[1:13]), 0)
         self.assertIn("12 runs by 2 groups of 2 ranks", run.out)
 
+    def test_time_is_told_by_the_first_steps_before_a_run_is_finished(self):
+        """Two runs of 16 steps, one of them after the eighth; each step took two seconds."""
+        spec = self.spec("timed", sliders=None, prompts=[str(self.prompts)], grid={"network_dim": [2, 4]}, base={"max_train_steps": 16})
+        self.assertIn("Time: not known before", self.sweep(spec, words=["--dry_run"]).out)
+        begun = self.folder / "timed" / "slider,network_dim=2"
+        begun.mkdir(parents=True)
+        line = {"loss": 1, "lr": 1, "grad_norm": 1, "items": [],
+                "seconds": {"rollout": 1, "frozen": 0.25, "train": 0.5, "merge": 0, "update": 0.25}}
+        steps = [json.dumps({"step": step, **line}, separators=(",", ":")) + "\n" for step in range(1, 9)]
+        claim = begun / "sweep.claim"
+        claim.write_text("process 1\nstart 1\nspace other-boot/pid:[1]\nhost far\nsince 2026-01-01T00:00:00Z\n")
+        os.utime(claim, (time.time() + 1000,) * 2)  # so that it counts as alive also where this test is slow
+        metrics = begun / "slider,network_dim=2.metrics.jsonl"
+        metrics.write_text("".join(steps[:4]))
+        self.assertEqual(self.sweep(spec, words=["--status"]).out.splitlines()[-1], "0 of 2 done, 1 running, 0 failed, 1 left",
+                         "four steps tell too little")
+        metrics.write_text("".join(steps))
+        self.assertEqual(self.sweep(spec, words=["--status"]).out.splitlines(),
+                         ["running slider,network_dim=2: step 8 of 16", "left    slider,network_dim=4",
+                          "0 of 2 done, 1 running, 0 failed, 1 left, about 48s to go"])
+        for ranks, all_runs, left in ((1, "1m04s", "48s"), (2, "32s", "32s")):
+            told = self.sweep(spec, words=["--dry_run", f"--ranks={ranks}"]).out
+            self.assertIn(f"Time: about {all_runs} for all runs, {left} for what is left, at the speed of what is done\n", told)
+            self.assertIn(f"2 runs by {ranks} group", told)
+
+    def test_an_included_run_that_leaves_a_swept_flag_to_the_program_says_so_in_its_name(self):
+        spec = self.spec("named", sliders=SLIDERS[:1], grid={"pairs_per_step": [2], "network_dim": [2]}, include=[{"network_alpha": 2}])
+        names = [line.split()[0] for line in self.sweep(spec, words=["--dry_run"]).out.splitlines()[1:3]]
+        self.assertEqual(sorted(names), ["size,pairs_per_step=2,network_dim=2", "size,pairs_per_step=default,network_dim=4,network_alpha=2"])
+
     def test_runs_of_one_model_follow_each_other(self):
         models = [str(path) for path in (self.folder / "b", self.folder / "a")]
         grid = {"network_dim": [1, 2, 3], "pretrained_model_name_or_path": models}
@@ -252,6 +282,7 @@ class WithoutTraining(SweepTest):
     def test_the_command_line_is_checked(self):
         for words, what in (([], "leco sweep takes the sweep's file"), (["a.yaml", "b.yaml"], "the second is 'b.yaml'"),
                             (["a.yaml", "--status", "--report"], "give one of them"), (["a.toml"], ".yaml or .yml"),
+                            (["a.yaml", "--ranks=2"], "--ranks is for --dry_run"),
                             (["a.yaml", "--dryrun"], "did you mean --dry_run?"), (["none.yaml"], "none.yaml")):
             run = Run(["sweep", *words])
             self.assertEqual(run.status, 2, run.err)

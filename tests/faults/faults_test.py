@@ -247,6 +247,23 @@ class FaultsTest(LecoTest):
         log = (self.folder / "out" / "size" / "size.log").read_text()
         self.assertEqual((log.count("LoRA on "), log.count("it was trained before")), (1, 3), log)
 
+    def test_a_run_that_fails_once_in_a_collective_is_done_by_the_next_try_of_the_same_job(self):
+        spec = self.write("sweep.yaml", json.dumps(
+            {"output_dir": str(self.folder / "out"), "prompts": [str(self.prompts)], "grid": {"seed": [1, 2]}, "ranks_per_run": 2,
+             "base": {"pretrained_model_name_or_path": str(TOY), "max_train_steps": 1, "max_denoising_steps": 2, "threads": 1,
+                      "network_alpha": 4, "learning_rate": 1e-3}}))
+        with variables(LECO_FAULT="1:1:gradient:nan"):  # the first time that rank 1 comes there: not in the next try's step 1
+            run = Run(["sweep", spec], ranks=2)
+        self.assertEqual((run.status, run.errors()), (0, []), run.err)
+        self.assertRegex(run.err, "'slider,seed=1' failed and is tried again: stopped in step 1: on rank 1")
+        self.assertEqual(run.err.count("' is done in "), 2, run.err)
+        self.assertFalse(list((self.folder / "out").glob("*/sweep.failed.json")))
+        for seed in (1, 2):
+            alone = self.run_with("alone", seed=seed, output_name=f"slider,seed={seed}", max_train_steps=1, save_every_n_steps=None)
+            self.assertEqual(alone.status, 0, alone.err)
+            name = f"slider,seed={seed}.safetensors"
+            self.assertTrue(self.files("alone")[name] == self.files(f"out/slider,seed={seed}")[name], name)
+
     def test_a_rank_that_hangs_is_named_with_what_it_does(self):
         expected = self.undisturbed()
         for rank, point, words in ((1, "rollout", ("rank 1", "rollout")), (0, "file-filled.2", ("rank 0", "saving"))):

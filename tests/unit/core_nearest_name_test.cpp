@@ -13,6 +13,8 @@ TEST(NearestName, IsTheOneWithTheFewestEdits) {
   EXPECT_EQ(nearest_name("resolutoin", names), "resolution");
   EXPECT_EQ(nearest_name("tagret", names), "target");
   EXPECT_EQ(nearest_name("x", {}), "");
+  const std::vector<std::string> near = {"scales", "samples"};
+  EXPECT_EQ(nearest_name("smaples", near), "samples") << "two neighbours have changed places";
 }
 
 }  // namespace

@@ -249,19 +249,35 @@ TEST(Measures, OfAFileThatIsNoReportAreRefused) {
     EXPECT_THROW(measures_of(text, "r.json"), Error) << text;
 }
 
-TEST(LastStep, IsThatOfTheLastWholeLineHoweverLongItIs) {
-  const testing::TemporaryFolder folder("leco-last-step");
+TEST(LastSteps, AreThoseOfTheLastWholeLinesHoweverLongTheyAre) {
+  const testing::TemporaryFolder folder("leco-last-steps");
   const std::string path = folder / "x.metrics.jsonl";
-  EXPECT_EQ(last_step_in(path), 0) << "no such file";
+  EXPECT_EQ(last_steps_in(path).step, 0) << "no such file";
   const auto after = [&](const std::string& more) {
     std::ofstream(path, std::ios::app) << more;
-    return last_step_in(path);
+    return last_steps_in(path);
   };
-  EXPECT_EQ(after(""), 0);
-  EXPECT_EQ(after("{\"step\":1,\"loss\""), 0) << "it is being written";
-  EXPECT_EQ(after(":0.5}\n"), 1);
-  EXPECT_EQ(after("{\"step\":2,\"items\":[" + std::string(300'000, ' ') + "]}\n{\"step\":3"), 2);
-  EXPECT_EQ(after("07,\"loss\":0.5}\n"), 307);
+  const auto line = [](int64_t step, size_t items) {
+    return metrics_line({.step = step,
+                         .seconds = {1.5, 0.25, 0.25, 0, 0.5},
+                         .items = std::vector<WorkItem>(items, WorkItem{.resolution = {64, 64}})}) +
+           "\n";
+  };
+  EXPECT_EQ(after("").step, 0);
+  EXPECT_EQ(after(line(1, 1).substr(0, 10)).step, 0) << "it is being written";
+  EXPECT_EQ(after(line(1, 1).substr(10)).step, 1);
+  const std::string long_line = line(2, 9000);
+  ASSERT_GT(long_line.size(), 300'000u);
+  const LastSteps of_long = after(long_line + "{\"step\":3");
+  EXPECT_EQ(of_long.step, 2);
+  EXPECT_EQ(of_long.seconds, 2.5 * static_cast<double>(of_long.count));
+  EXPECT_EQ(after("07}\nno step\n").step, 2) << "what is no line of a step is passed over";
+  for (int64_t step = 3; step <= 1000; ++step) after(line(step, 1));
+  const LastSteps last = last_steps_in(path);
+  EXPECT_EQ(last.step, 1000);
+  EXPECT_GT(last.count, 20);
+  EXPECT_LT(last.count, 200) << "the whole file was read";
+  EXPECT_EQ(last.seconds, 2.5 * static_cast<double>(last.count));
 }
 
 TEST(AddEvaluation, FindsWhatLiesInTheRunsFolder) {
