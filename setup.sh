@@ -52,6 +52,18 @@ phase() {
   return "$status"
 }
 
+# tries COMMAND…: what needs the network is tried three times, since a mirror may be away for a moment.
+tries() {
+  local pause status
+  for pause in 5 20 0; do
+    status=0
+    "$@" || status=$?
+    ((status)) || return 0
+    sleep "$pause"
+  done
+  return "$status"
+}
+
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
@@ -62,6 +74,13 @@ missing_packages() {
   for package in "${wanted[@]}"; do
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
   done
+}
+
+# The next try takes a new list: a package of the old one may be gone.
+install_or_renew_list() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" && return
+  as_root apt-get update
+  return 1
 }
 
 install_packages() {
@@ -81,10 +100,9 @@ install_packages() {
   ((EUID == 0)) || command -v sudo >/dev/null ||
     fail "missing: ${missing[*]}; you are not root and there is no sudo. As root: $bring"
   ((EUID == 0)) || sudo true || fail "missing: ${missing[*]}; sudo was refused. As root: $bring"
-  phase "Debian's list of packages" as_root apt-get update ||
+  phase "Debian's list of packages" tries as_root apt-get update ||
     fail "apt-get update failed (no network?); missing: ${missing[*]}; bring them with: sudo sh -c '$bring'"
-  phase "Debian packages: ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends "${missing[@]}" ||
+  phase "Debian packages: ${missing[*]}" tries install_or_renew_list "${missing[@]}" ||
     fail "apt-get could not install: ${missing[*]}; try: sudo sh -c '$bring'"
 }
 
@@ -120,7 +138,7 @@ install_python() {
   hash=$(sha256sum <"$requirements")
   [[ -f $stamp && $(<"$stamp") == "$hash" ]] && return
   phase "Python packages of $requirements ($note)" \
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$requirements" ||
+    tries "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -r "$requirements" ||
     fail "pip failed (network? disk?); bring the packages with: $venv/bin/python -m pip install -r $requirements"
   echo "$hash" >"$stamp"
 }

@@ -128,10 +128,19 @@ GpuView view_of(World& world, DeviceWish wish, std::string& trouble) {
   return view;
 }
 
+// Of the library that was loaded, which need not be the one that the program was compiled with.
+std::string libtorch_version() {
+  const std::string config = at::show_config(), key = "TORCH_VERSION=";
+  const size_t begin = config.find(key);
+  if (begin == std::string::npos) return TORCH_VERSION;
+  const size_t value = begin + key.size();
+  return config.substr(value, config.find_first_of(",\n", value) - value);
+}
+
 std::vector<Fact> facts_of(World& world, const GpuView& view, torch::Device device) {
   const auto mpi = world.mpi();
   return {{"leco", fmt::format("{} (build {})", kVersion, build_id().substr(0, 8))},
-          {"libtorch", TORCH_VERSION},
+          {"libtorch", libtorch_version()},
           {"MPI", mpi ? mpi->library : "none"},
           {"NCCL", nccl_version().empty() ? "none" : nccl_version()},
           {"GPU", device.is_cuda() ? view.gpus[view.own()].name : "none"},

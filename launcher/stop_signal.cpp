@@ -23,7 +23,7 @@ void note_stop(int signal) {
   if (!is_first && signal == SIGINT && first_signal == SIGINT) end_by_signal(signal);
   if (!is_first || signal != SIGINT) return;
   constexpr std::string_view kWhat =
-      "\nleco: finishes this step or picture and saves the state; Ctrl-C again ends at once\n";
+      "\nleco: finishes this step and saves the state; Ctrl-C again ends at once\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kWhat.data(), kWhat.size());
 }
 

@@ -18,6 +18,7 @@ export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
 # What NCCL chose is printed with:
 #   export NCCL_DEBUG=INFO
 
-# A collective that waits longer than this many seconds ends the job; it must be longer than the slowest step, and longer than
-# Slurm's SlurmdTimeout (scontrol show config), after which Slurm itself requeues a job whose node is lost.
-export LECO_TIMEOUT_SECONDS=${LECO_TIMEOUT_SECONDS:-600}
+# Each phase of a step has a deadline that follows from its cost, ten minutes at least (docs/distributed.md). One fixed number of
+# seconds for all must be longer than the slowest step and the slowest previews, and longer than Slurm's SlurmdTimeout
+# (scontrol show config), after which Slurm itself requeues a job whose node is lost:
+#   export LECO_TIMEOUT_SECONDS=3600

@@ -28,7 +28,7 @@ double seconds_now() {
 std::string kind_of(const SweepPlan& plan, World& group) {
   const bool on_cpu = plan.runs.front().parsed.settings.device == DeviceChoice::kCpu;
   const torch::Device device = choose_device(on_cpu ? "cpu" : "auto", group.local_rank());
-  return kinds_text(gather_texts(group.host(), describe_device(device)));
+  return kinds_text(gather_texts(group.host(), describe_arithmetic(device)));
 }
 
 // In the run's folder: the steps after which it was stopped for help, a line each. A start that is killed

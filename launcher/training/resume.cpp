@@ -1,5 +1,6 @@
 #include "launcher/training/resume.h"
 
+#include <ATen/Version.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -132,6 +133,7 @@ StateRecord record_of(const Provenance& provenance, int64_t finished_steps) {
           .pairs = pairs_json(provenance.pairs),
           .model_files = provenance.model_files,
           .device = provenance.device,
+          .instructions = at::get_cpu_capability(),
           .version = kVersion};
 }
 
@@ -158,6 +160,17 @@ void check_same_run(const Resumption& from, const StateRecord& now, const TrainS
         fmt::format("'{}' cannot be resumed with other settings than it was made with: {}; take them back, "
                     "or {}",
                     from.folder, fmt::join(changes, "; "), start_anew));
+}
+
+std::string notice_of_other_arithmetic(const Resumption& from, const StateRecord& now) {
+  std::vector<std::string> changes;
+  compare(changes, "version", from.record.version, now.version);
+  if (now.device.starts_with("cpu"))
+    compare(changes, "the CPU's instructions", from.record.instructions, now.instructions);
+  if (changes.empty()) return "";
+  return fmt::format(
+      "'{}' was made elsewhere ({}): the result may have other bytes than that of a run without a stop",
+      from.folder, fmt::join(changes, "; "));
 }
 
 }  // namespace leco

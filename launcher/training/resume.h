@@ -35,4 +35,8 @@ void take_fixed_settings(TrainSettings& settings, const StateRecord& record);
 void check_same_run(const Resumption& from, const StateRecord& now, const TrainSettings& settings,
                     const std::string& start_anew);
 
+// What else may make another result, and is no reason to stop: another version of leco, another CPU. Empty
+// where there is nothing.
+std::string notice_of_other_arithmetic(const Resumption& from, const StateRecord& now);
+
 }  // namespace leco

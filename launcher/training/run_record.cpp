@@ -1,5 +1,6 @@
 #include "launcher/training/run_record.h"
 
+#include <ATen/Version.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -60,6 +61,10 @@ std::string device_name(DeviceChoice choice) {
 
 std::string describe_device(torch::Device device) {
   return device.is_cuda() ? gpu_name(device) : "cpu";
+}
+
+std::string describe_arithmetic(torch::Device device) {
+  return device.is_cuda() ? gpu_name(device) : "cpu with " + at::get_cpu_capability();
 }
 
 }  // namespace leco

@@ -27,5 +27,7 @@ class RunRecord {
 
 std::string device_name(DeviceChoice choice);       // "auto", "cpu", "cuda"
 std::string describe_device(torch::Device device);  // "cpu", or the GPU's name
+// What must be alike on all ranks for equal bits: the GPU's name, or "cpu with AVX512".
+std::string describe_arithmetic(torch::Device device);
 
 }  // namespace leco

@@ -80,22 +80,25 @@ void take_output(TrainingJob& job, World& world, FileSource& files, ModelParts& 
     if (!job.resumption) return;
     Provenance provenance = job.provenance();
     provenance.model_files = job.digests.get();
-    check_same_run(*job.resumption, record_of(provenance, 0), job.settings, job.start_anew);
+    const StateRecord now = record_of(provenance, 0);
+    check_same_run(*job.resumption, now, job.settings, job.start_anew);
+    if (auto notice = notice_of_other_arithmetic(*job.resumption, now); !notice.empty())
+      notices.push_back(std::move(notice));
   });
 }
 
-// One kind of device on all ranks, or the user knows.
+// One kind of device on all ranks, or the user knows. What the LoRA file records of it.
 std::string kind_of_ranks(const TrainSettings& settings, torch::Device device, World& world,
                           std::vector<std::string>& notices) {
-  const std::vector<std::string> kinds = gather_texts(world.host(), describe_device(device));
+  const std::vector<std::string> kinds = gather_texts(world.host(), describe_arithmetic(device));
   const std::string conflict = kind_conflict(kinds);
-  if (!conflict.empty() && settings.deterministic)
+  if (conflict.empty()) return describe_device(device);
+  if (settings.deterministic)
     throw_usage(
         fmt::format("{}: the result would depend on which of them computes what; start ranks on one kind of "
-                    "GPU only, or give --deterministic=false, and the LoRA file records both",
+                    "GPU or CPU only, or give --deterministic=false, and the LoRA file records both",
                     conflict));
-  if (!conflict.empty())
-    notices.push_back(conflict + ": the same run may give other bytes when it is repeated");
+  notices.push_back(conflict + ": the same run may give other bytes when it is repeated");
   return kinds_text(kinds);
 }
 

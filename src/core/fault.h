@@ -18,6 +18,7 @@ enum class FaultPoint {
   kUpdated,     // the weights are new, nothing of the step is written
   kMetrics,     // the step's line is written, no file
   kSaved,       // the step's files are written
+  kDrawing,     // before a sampler's step of a row of pictures
   kPicture,     // of a row of pictures: its latents are there
   kMeasure,     // before a point of an evaluation is measured
   kFileMade,    // of a file that is whole or absent: the temporary file is there, empty,

@@ -100,6 +100,7 @@ std::vector<Tensor> roll_out(const UNet& unet, const Sampler& sampler, const Rol
   std::optional<Rolling> rolling;
   Tensor x = batch.latents;
   for (int64_t i = 0; i < batch.stops.front().back(); ++i) {
+    if (batch.before_step) batch.before_step();
     const int64_t items =
         std::ranges::count_if(batch.stops, [i](const auto& stops) { return stops.back() > i; });
     const bool lora_on = sampler.timestep(i) <= batch.lora_from;

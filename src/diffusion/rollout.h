@@ -2,6 +2,7 @@
 // gradient is kept.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct RolloutBatch {
   int64_t lora_from = kTrainTimesteps;   // above this timestep the LoRA is off
   // SDXL: of the negatives, where there are any, then of the prompts.
   std::optional<AddedConditioning> added = {};
+  std::function<void()> before_step = {};  // called before each step; by an exception it ends the rollout
 };
 
 // For each stop in turn the latents of the items that have it, (rows, 4, h, w): the first rows of the batch.

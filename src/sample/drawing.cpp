@@ -49,7 +49,8 @@ std::vector<std::string> prompts_of(const std::vector<DrawingRow>& rows) {
   return prompts;
 }
 
-Tensor draw_latents(const DrawingModel& model, const DrawingRow& row) {
+Tensor draw_latents(const DrawingModel& model, const DrawingRow& row,
+                    const std::function<void()>& before_step) {
   LECO_ASSERT(!row.scales.empty());
   const torch::Device device = model.unet.placement().device;
   const int64_t columns = std::ssize(row.scales);
@@ -61,7 +62,8 @@ Tensor draw_latents(const DrawingModel& model, const DrawingRow& row) {
                      .stops = std::vector<std::vector<int64_t>>(columns, {row.steps}),
                      .prompts = of_columns(row.prompt),
                      .multipliers = row.scales,
-                     .lora_from = row.start_noise};
+                     .lora_from = row.start_noise,
+                     .before_step = before_step};
   if (draws_noise(row.sampler)) batch.noise = sampler_noise(row, device);
   if (row.is_guided()) batch.negatives = of_columns(row.negative);
   if (model.unet.config().added_embedding) batch.added = added_conditioning(model, row);

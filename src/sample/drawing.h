@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,9 @@ std::vector<std::string> prompts_of(const std::vector<DrawingRow>& rows);
 
 // The row's latents before the VAE, (scales, 4, h, w), float32 on the U-Net's device. All columns go through
 // the U-Net together. Noise by the random contract (docs/math.md): purpose 10 for the first latents, 7 for
-// the sampler's own, step 0. No gradient is kept.
-torch::Tensor draw_latents(const DrawingModel& model, const DrawingRow& row);
+// the sampler's own, step 0. No gradient is kept. `before_step` may break it off by an exception.
+torch::Tensor draw_latents(const DrawingModel& model, const DrawingRow& row,
+                           const std::function<void()>& before_step = {});
 
 // The side of the square pictures that a model of the family is made for, in pixels.
 int64_t usual_side(Family family, Prediction prediction);

@@ -65,11 +65,17 @@ std::vector<Picture> decode(const Vae& vae, const Tensor& latents, const Drawing
   return pictures;
 }
 
-DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, DrawingTask::As as) {
+// Takes this rank out of a row.
+struct LeavesOff {};
+
+DrawnRow draw_row(const DrawingModel& model, const Vae& vae, const DrawingRow& row, const DrawingTask& task) {
   const torch::NoGradGuard no_gradient;
-  const Tensor latents = draw_latents(model, row);
+  const Tensor latents = draw_latents(model, row, [&] {
+    fault_point(FaultPoint::kDrawing);
+    if (task.stop() != 0) throw LeavesOff();
+  });
   fault_point(FaultPoint::kPicture);
-  if (as == DrawingTask::As::kResult) check_finite(latents, row);
+  if (task.as == DrawingTask::As::kResult) check_finite(latents, row);
   return {latents.cpu(), pixels_of(decode(vae, latents, row), row)};
 }
 
@@ -102,13 +108,16 @@ SharedRows draw_shared(const DrawingModel& model, const Vae& vae, const std::vec
   static Pace pace;  // of all that this process draws
   std::vector<DrawnRow> drawn(rows.size());
   double done = 0;  // of this rank's share
-  for (const int64_t row : shares[host.rank()]) {
-    if (task.stop() != 0) break;
-    const Watch watch = Watch::of_my_work(fmt::format("drawing of row {}", row + 1), pace, costs[row]);
-    drawn[row] = draw_row(model, vae, rows[row], task.as);
-    if (task.as == DrawingTask::As::kResult)
-      log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
-    ++done;
+  try {
+    for (const int64_t row : shares[host.rank()]) {
+      const Watch watch = Watch::of_my_work(fmt::format("drawing of row {}", row + 1), pace, costs[row]);
+      drawn[row] = draw_row(model, vae, rows[row], task);
+      if (task.as == DrawingTask::As::kResult)
+        log::info(fmt::format("drew row {} of {}", row + 1, rows.size()));
+      ++done;
+    }
+  } catch (const LeavesOff&) {
+    log::debug("leaves off in the midst of a row");
   }
 
   SharedRows shared{.pictures = std::vector<std::vector<Picture>>(rows.size()),

@@ -22,7 +22,8 @@ struct SharedRows {
 // no progress is told. A result with such a picture is an error.
 struct DrawingTask {
   enum class As { kResult, kPreview } as = As::kResult;
-  // Asked before each row; other than 0 asks all ranks to leave off between their rows, and stays.
+  // Asked before each step of a sampler; other than 0 asks all ranks to leave off, and stays. A row that is
+  // begun is then drawn by nobody.
   std::function<int()> stop = [] { return 0; };
 };
 

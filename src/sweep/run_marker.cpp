@@ -159,7 +159,8 @@ std::string damage_of(const std::string& path, const DoneMarker& marker) {
     if (stat(inside(folder, name).c_str(), &there) != 0) return fmt::format("{} is missing", name);
     if (static_cast<uint64_t>(there.st_size) != bytes)
       return fmt::format("{} has {} bytes instead of {}", name, there.st_size, bytes);
-    if (is_newer(there.st_mtim, of_marker.st_mtim) && sha256_of_file(inside(folder, name)) != sha256)
+    // Of the marker's own time as well: a file system may count in seconds.
+    if (!is_newer(of_marker.st_mtim, there.st_mtim) && sha256_of_file(inside(folder, name)) != sha256)
       return fmt::format("{} was changed", name);
   }
   return {};

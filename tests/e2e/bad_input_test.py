@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from leco_runs import LECO_LINE, LecoTest, Run, SLIDER, TOY, main
 from safetensors.torch import load_file, save_file
 
-SECONDS = 5  # a machine with other work; alone it takes half a second
+SECONDS = 30  # nothing large is read before; alone it takes half a second, but the machine may be busy
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
 class BadInputTest(LecoTest):
-    def check(self, cases, ranks=None, within=SECONDS):
+    def check(self, cases, ranks=None):
         """cases: list of (arguments, texts that the line must hold)."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             runs = list(pool.map(lambda case: Run(case[0], ranks), cases))
@@ -25,7 +25,7 @@ class BadInputTest(LecoTest):
                 self.assertEqual(len(lines), 1, run.err)
                 self.assertEqual(run.status, 2, run.err)
                 self.assertEqual(run.out, "")
-                self.assertLess(run.seconds, within)
+                self.assertLess(run.seconds, SECONDS)
                 for text in (" error: ", *texts):
                     self.assertIn(text, lines[0])
 
@@ -186,7 +186,7 @@ class BadInputTest(LecoTest):
             (self.flags(pretrained_model_name_or_path=self.model("cut", UNET, lambda path: os.truncate(path, 9999))), [UNET]),
         ]
         for case in cases:
-            self.check([case], ranks=2, within=10)
+            self.check([case], ranks=2)
 
 
 if __name__ == "__main__":

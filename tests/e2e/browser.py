@@ -6,10 +6,12 @@ JSON ended by a NUL byte on descriptor 3, answers and events come on 4.
 import base64
 import json
 import os
+import shutil
 import subprocess
 
-import chromium
-
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MISSING = "Chromium is missing; bring it with: sudo apt-get install chromium"
+LIMIT = 120  # seconds
 KEYS = {"Tab": {"code": "Tab", "windowsVirtualKeyCode": 9},
         "Enter": {"code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}}
 
@@ -31,7 +33,7 @@ class Browser:
                 os.dup2(descriptor, wanted)
 
         self._process = subprocess.Popen(
-            [chromium.PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            [PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              f"--user-data-dir={folder / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe",
              "about:blank"], preexec_fn=connect, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(theirs_in)
@@ -40,10 +42,11 @@ class Browser:
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def close(self):
         self._ask("Browser.close")
-        self._process.wait(chromium.LIMIT)
+        self._process.wait(LIMIT)
         os.close(self._in)
         os.close(self._out)
 
@@ -53,9 +56,14 @@ class Browser:
     def open(self, path, width, height=900):
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._events.clear()
-        self.ask("Page.navigate", url=path.as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self._events):
+        loader = self.ask("Page.navigate", url=path.as_uri())["loaderId"]
+        while not any(self._is_loaded(event, loader) for event in self._events):  # this page, not the one before it
             self._receive()
+
+    @staticmethod
+    def _is_loaded(event, loader):
+        told = event.get("params", {})
+        return (event["method"], told.get("name"), told.get("loaderId")) == ("Page.lifecycleEvent", "load", loader)
 
     def value(self, expression):
         """Of JavaScript, as JSON has it."""

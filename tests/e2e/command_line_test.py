@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from leco_runs import LECO, LECO_LINE, LecoTest, Run, environment, main
+from leco_runs import LECO, LECO_LINE, LIMIT, LecoTest, Run, environment, main
 
 COMPLETE = """
 source {script}
@@ -30,7 +30,7 @@ def typed(folder, keys):
         os.environ.update(environment(), LECO=LECO, PS1="> ", INPUTRC="/dev/null", TERM="dumb")
         os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
     os.write(terminal, b'source <("$LECO" completion bash); echo rea""dy\n')
-    text, end, sent = "", time.monotonic() + 30, False
+    text, end, sent = "", time.monotonic() + LIMIT, False
     while time.monotonic() < end and not re.search(r"^leco .*done\.\r?$", text, re.M):
         if select.select([terminal], [], [], 0.2)[0]:
             text += os.read(terminal, 65536).decode(errors="replace")
@@ -70,7 +70,7 @@ class CommandLineTest(LecoTest):
         """What bash offers for the last word, as COMP_WORDBREAKS splits the line: '=' is a word of its own."""
         quoted = " ".join(f"'{word}'" for word in words)
         text = COMPLETE.format(script=self.script, words=quoted, last=len(words) - 1)
-        done = subprocess.run(["bash", "--norc", "-c", text], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "--norc", "-c", text], cwd=self.folder, capture_output=True, text=True, timeout=LIMIT)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return [line for line in done.stdout.splitlines() if line]
 
@@ -114,7 +114,7 @@ class CommandLineTest(LecoTest):
     def shell(self, script, *arguments):
         """Of bash, which has LECO and the arguments as "$LECO" and "$@"."""
         return subprocess.run(["bash", "-c", script, "bash", *map(str, arguments)], env={**environment(), "LECO": LECO},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
 
     def test_results_that_cannot_be_written_are_an_error(self):
         plan = ("plan", f"--prompts_file={self.prompts}")

@@ -2,8 +2,10 @@
 
 usage: doctor_test.py MPIEXEC LECO
 """
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -45,6 +47,8 @@ class DoctorTest(LecoTest):
             self.assertRegex(run.out, r"SD 1\.x, a Diffusers folder, complete")
             self.assertEqual(run.errors(), [])
         self.assertRegex(lines[0], r"^ok +MPI +\w.*thread level multiple; 2 ranks on 1 node$")
+        loaded = importlib.metadata.version("torch").split("+")[0]
+        self.assertRegex(lines[4], rf"^ok +versions +leco .* \(build [0-9a-f]{{8}}\), libtorch {re.escape(loaded)}, MPI ")
         self.assertRegex(run.out, r"MPI over 2 ranks: sums are exact; 16 MB in [\d.]+ ms")
 
     def test_json_says_the_same(self):

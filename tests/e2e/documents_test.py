@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from leco_runs import LECO, ROOT, TOY, LecoTest, environment, main
+from leco_runs import LECO, LIMIT, ROOT, TOY, LecoTest, environment, main
 
 TINY = {"sd21": ROOT / "tests/data/tiny-sd2v", "sdxl": ROOT / "tests/data/tiny-sdxl"}
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,11 +109,11 @@ class DocumentsTest(LecoTest):
         self.leco(["plan", *words[script + 1:]])
 
     def check_setup(self, words):
-        usage = subprocess.run(["bash", ROOT / "setup.sh", "--help"], capture_output=True, text=True, timeout=60).stdout
+        usage = subprocess.run(["bash", ROOT / "setup.sh", "--help"], capture_output=True, text=True, timeout=LIMIT).stdout
         self.assertIn(f"./setup.sh {words[1]} ", usage)
 
     def check_ctest(self, words):
-        listed = subprocess.run([*words, "-N"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        listed = subprocess.run([*words, "-N"], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
         self.assertRegex(listed.stdout, r"Total Tests: [1-9]", f"{words}: finds no test")
 
     def check_build(self, words):

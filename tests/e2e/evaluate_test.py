@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-import chromium
+import browser
 from leco_runs import ROOT, TOY, LecoTest, Run, main
 
 UGLY = 'a <b>"small"</b> & \'odd\' circle'
@@ -25,6 +25,13 @@ positive = "big circle"
 negative = '''{UGLY}'''
 """
 SDXL = ROOT / "tests" / "data" / "tiny-sdxl"
+SHOWN = """(() => { const root = document.documentElement, charts = [...document.querySelectorAll("figure > svg")];
+  return { width: innerWidth, over: root.scrollWidth - root.clientWidth, images: document.images.length,
+    broken: [...document.images].filter(image => !image.naturalWidth).length,
+    curves: [...document.querySelectorAll("figure > svg .line")].filter(
+      curve => curve.getBoundingClientRect().width > 100).length,
+    smallest: Math.min(...charts.map(chart => 13 * chart.getBoundingClientRect().width / chart.viewBox.baseVal.width)) };
+})()"""
 
 
 class EvaluateTest(LecoTest):
@@ -146,18 +153,25 @@ class EvaluateTest(LecoTest):
         self.assertTrue(any(UGLY in (cell.text or "") for cell in tree.findall(f".//{space}th")))
 
     def test_a_browser_shows_curves_and_pictures_and_complains_of_nothing(self):
-        if not chromium.PROGRAM:
-            self.skipTest(chromium.MISSING)
-        text = self.page()
+        if not browser.PROGRAM:
+            self.skipTest(browser.MISSING)
+        self.page()
+        chromium = browser.Browser(self.folder)
+        self.addCleanup(chromium.close)
         grounds = set()
         for width in (390, 1280):
             for dark in (False, True):
-                found, complaints, picture = chromium.look(text, self.folder, width, dark)
-                self.assertEqual(complaints, [])
+                scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+                chromium.ask("Emulation.setEmulatedMedia", features=[scheme])
+                chromium.open(self.folder / "out" / "report.html", width)
+                found = chromium.value(SHOWN)
+                self.assertEqual(chromium.complaints, [])
                 self.assertEqual((found["width"], found["over"]), (width, 0), "the page is wider than its window")
                 self.assertEqual((found["images"], found["broken"]), (15, 0))
                 self.assertEqual(found["curves"], 7)  # response, cosine, off-axis, two drifts, two of pictures
                 self.assertGreater(found["smallest"], 9.5, "letters in the curves, in pixels")
+                picture = self.folder / "page.png"
+                chromium.picture(picture)
                 grounds.add(Image.open(picture).convert("L").getpixel((2, 2)) > 128)
         self.assertEqual(grounds, {False, True}, "light and dark look alike")
 

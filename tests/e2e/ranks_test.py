@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 
-from leco_runs import ROOT, SLIDER, TOY, LecoTest, Run, main
+from leco_runs import LECO, ROOT, SLIDER, TOY, LecoTest, Run, main
 
 # Sizes, batches, rollout halves and multipliers of every kind. The middle block of the toy is 2 × 2 at 128 pixels.
 MIXED = """
@@ -106,6 +106,32 @@ class RanksTest(LecoTest):
     def test_sdxl_whose_two_text_encoders_one_rank_reads(self):
         self.check_same((2,), pretrained_model_name_or_path=ROOT / "tests" / "data" / "tiny-sdxl", pairs_per_step=2,
                         max_train_steps=1)
+
+    def with_another(self, words, *program):
+        """Ranks 0 and 1 with the words of a training, and rank 2 with another program or others."""
+        return Run([*self.arguments("out"), ":", "-n", "1", *program, LECO, *words], ranks=2)
+
+    def test_a_rank_with_other_words_is_named_before_anything_is_done(self):
+        mine = self.arguments("out")
+        for words, found in ((self.arguments("out", seed=2), "'--seed=2' in place of '--seed=1'"),
+                             ([*mine, "--resume=auto"], "'--resume=auto' in place of nothing"),
+                             (mine[:-1], "nothing in place of '--threads=1'"),
+                             (["plan", *mine[1:]], "'plan' in place of 'train'")):
+            run = self.with_another(words)
+            self.check_refused(run, "rank 2 on ", f"has other words than rank 0 on its command line, {found}")
+            self.assertFalse((self.folder / "out").exists())
+
+    def test_ranks_on_two_kinds_of_cpu_are_refused_or_recorded(self):
+        other = ["env", "ATEN_CPU_CAPABILITY=default"]
+        self.check_refused(self.with_another(self.arguments("out"), *other),
+                           "rank 0 has 'cpu with ", "and rank 2 'cpu with DEFAULT': the result would depend on")
+        self.assertFalse((self.folder / "out").exists())
+        words = self.arguments("out", deterministic="false", max_train_steps=1, pairs_per_step=3)
+        run = Run([*words, ":", "-n", "1", *other, LECO, *words], ranks=2)
+        self.assertEqual(run.status, 0, run.err)
+        self.assertIn("and rank 2 'cpu with DEFAULT': the same run may give other bytes", run.err)
+        device = self.json_of("inspect", self.folder / "out" / "x.safetensors")["metadata"]["leco_device"]
+        self.assertRegex(device, r"^cpu with \w+ \+ cpu with DEFAULT$|^cpu with DEFAULT \+ cpu with \w+$")
 
     def test_what_is_wrong_with_an_encoder_is_told_once_and_ends_all_ranks(self):
         model = self.folder / "toy"

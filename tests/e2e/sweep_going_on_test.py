@@ -1,22 +1,18 @@
 """leco sweep: going on with what an earlier start has left, and sharing a folder with another.
 
-usage: sweep_going_on_test.py MPIEXEC LECO
+usage: sweep_going_on_test.py MPIEXEC LECO LECO_FAULTS
 """
+import contextlib
 import json
 import os
 import signal
 import time
 
-from leco_runs import Going, main
+from leco_runs import main
 from sweeps import TWELVE, SweepTest
 
 
 class GoingOn(SweepTest):
-    def start(self, spec, ranks=None):
-        going = Going(self.folder, ["sweep", spec], ranks)
-        self.addCleanup(going.stop)
-        return going
-
     def statuses(self, output):
         """Of the runs, in the order of the table."""
         return [run["status"] for run in json.loads((self.folder / output / "results.json").read_text())["runs"]]
@@ -25,11 +21,14 @@ class GoingOn(SweepTest):
         six = {"grid": {"learning_rate": [0.001, 0.01]}}
         self.sweep(self.spec("whole", **six))
         spec = self.spec("killed", **six)
+        last = self.claim("killed", "wide,learning_rate=0.01")  # so that it cannot be done with all before it is killed
         going = self.start(spec, 2)
         going.wait_for(lambda: len(self.done("killed")) >= 2)
         for process in going.ranks():
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # mpirun kills the others when it sees that one is gone
+                os.kill(process, signal.SIGKILL)
         going.finish()
+        last.unlink()
         before = {name: (self.folder / "killed" / name / "sweep.done.json").stat().st_mtime_ns
                   for name in self.done("killed")}
         self.assertLess(len(before), 6)
@@ -45,19 +44,18 @@ class GoingOn(SweepTest):
         grid = {"seed": [1, 2]}
         self.sweep(self.spec("whole", base=base, grid=grid, sliders=None, prompts=[str(self.prompts)]))
         spec = self.spec("stopped", base=base, grid=grid, sliders=None, prompts=[str(self.prompts)])
-        going = self.start(spec, 2)
+        going = self.start_held(spec, "0:4:step:wait", "1:4:step:wait", ranks=2)
         begun = self.folder / "stopped"
-        going.wait_for(lambda: len([path for path in begun.glob("*/*.metrics.jsonl") if path.read_text()]) == 2)
-        for process in going.ranks():
-            os.kill(process, signal.SIGSTOP)
+        going.wait_at_gate(0, 1)
         shown = self.sweep(spec, words=["--status"]).out.splitlines()  # from another shell
-        for process in going.ranks():
-            os.kill(process, signal.SIGCONT)
         for line, seed in zip(shown, (1, 2)):
-            steps = len((begun / f"slider,seed={seed}" / f"slider,seed={seed}.metrics.jsonl").read_text().splitlines())
-            self.assertEqual(line, f"running slider,seed={seed}: step {steps} of 16")
+            self.assertEqual(line, f"running slider,seed={seed}: step 3 of 16")
         self.assertEqual(shown[2], "0 of 2 done, 2 running, 0 failed, 0 left")
-        os.kill(going.ranks()[1], signal.SIGTERM)  # one rank alone gets it
+        os.kill(going.waiting()[1], signal.SIGTERM)  # one rank alone gets it
+        going.wait_for_signal(1)
+        going.let_go(1)
+        going.wait_for(lambda: list(begun.glob("*/*-state")))  # it has told the other before
+        going.let_go(0)
         self.assertEqual(going.finish()[0], 85, going.err())
         self.assertEqual(len(list(begun.glob("*/*-state"))), 2, going.err())
         runs = {"grid": grid, "sliders": None, "prompts": [str(self.prompts)]}
@@ -120,21 +118,19 @@ class GoingOn(SweepTest):
 
     def test_two_starts_that_ask_for_different_settings_do_not_mix(self):
         few = {"sliders": None, "prompts": [str(self.prompts)], "grid": {"seed": [1, 2]}}
-        going = self.start(self.spec("mixed", base={"max_train_steps": 16}, **few))
-        begun = self.folder / "mixed" / "slider,seed=1" / "slider,seed=1.metrics.jsonl"
-        going.wait_for(lambda: begun.exists() and begun.read_text())
-        going.job.send_signal(signal.SIGSTOP)
+        going = self.start_held(self.spec("mixed", base={"max_train_steps": 4}, **few), "0:2:step:wait")
+        going.wait_at_gate(0)
         other = self.spec("mixed", base={"max_train_steps": 3}, **few)
         refused = self.sweep(other, status=2).errors()
         self.assertEqual(len(refused), 1, refused)
         self.assertRegex(refused[0], r"mixed': process \d+ on .* trains 'slider,seed=1' there in a sweep that asks for other "
-                                     "settings: for 'slider,seed=1' max_train_steps is 16 there and 3 here; ")
+                                     "settings: for 'slider,seed=1' max_train_steps is 4 there and 3 here; ")
         record = self.folder / "mixed" / "sweep.json"  # as by a start at the same moment
-        record.write_text(record.read_text().replace('"max_train_steps": "16"', '"max_train_steps": "3"'))
-        going.job.send_signal(signal.SIGCONT)
+        record.write_text(record.read_text().replace('"max_train_steps": "4"', '"max_train_steps": "3"'))
+        going.let_go(0)
         self.assertEqual(going.finish()[0], 2, going.err())
         self.assertIn("another start of a sweep has asked for other settings since: for 'slider,seed=1' max_train_steps is 3 "
-                      "there and 16 here", going.err())
+                      "there and 4 here", going.err())
         self.assertEqual(self.done("mixed"), ["slider,seed=1"])
         self.sweep(other)
         self.assertEqual(self.statuses("mixed"), ["other", "done"])

@@ -6,16 +6,18 @@ import json
 import os
 import re
 import signal
-import sys
-import unittest.mock
+import time
 
-import leco_runs
-from leco_runs import Going, Run, main
+from leco_runs import SLIDER, main
 from sweeps import SweepTest
 
-LECO_FAULTS = sys.argv[3]
 CAME = re.compile(r"'slider,max_train_steps=(\d+)' goes on after step (\d+) with ranks that were free: (\d+) now")
-LONG, MIDDLE, SHORT = 44, 10, 2  # steps; help pays while some ten are left, since a start takes as long as two of them
+LONG, MIDDLE, SHORT = 44, 10, 2  # steps
+FIRST, SECOND = 2, 14  # steps at which the long run is held: until others are free; and when they have come
+
+
+def held_at(step, ranks):
+    return [f"{rank}:{step}:step:wait" for rank in range(ranks)]
 
 
 class Help(SweepTest):
@@ -49,24 +51,49 @@ class Help(SweepTest):
             self.assertEqual([name for name in here if here[name] != there[name]], [])
         self.assertFalse(list((self.folder / output).rglob("*.claim")))
 
-    def came(self, run):
+    def came(self, going):
         """The numbers of ranks that the long run went on with, each time that some came."""
-        return [int(ranks) for steps, _, ranks in CAME.findall(run.err) if int(steps) == LONG]
+        return [int(ranks) for steps, _, ranks in CAME.findall(going.err()) if int(steps) == LONG]
 
     def ranks_at_end(self, output):
         return json.loads((self.folder / output / f"slider,max_train_steps={LONG}" / "sweep.done.json").read_text())["ranks"]
 
-    def start(self, spec, ranks):
-        going = Going(self.folder, ["sweep", spec], ranks)
-        self.addCleanup(going.stop)
-        return going
+    def holder(self, going, output):
+        """The rank that has the long run, once it waits; else None."""
+        claim = self.folder / output / f"slider,max_train_steps={LONG}" / "sweep.claim"
+        owner = re.match(r"process (\d+)\n", claim.read_text()) if claim.exists() else None
+        return next((rank for rank, process in going.waiting().items() if owner and process == int(owner[1])), None)
+
+    def wait_for_holder(self, going, output):
+        """-> (the rank, how long it took)"""
+        start = time.monotonic()
+        going.wait_for(lambda: self.holder(going, output) is not None)
+        return self.holder(going, output), time.monotonic() - start
+
+    def let_others_be_done(self, going, output, *steps, held):
+        """The ranks that are not held go on, until these runs are done."""
+        runs = {f"slider,max_train_steps={count}" for count in steps}
+
+        def are_done():
+            going.let_go(*(set(going.waiting()) - set(held)))
+            return runs <= set(self.done(output))
+        going.wait_for(are_done)
+
+    def make_help_pay(self, took):
+        """While the long run is held: its steps look slow then, beside a start that `took` so many seconds at most."""
+        time.sleep(max(2, 2 * took))
 
     def test_free_groups_join_the_last_run_and_its_files_are_those_it_has_alone(self):
-        """They are free at different times, one from the start."""
-        run = self.sweep(self.of_steps("helped", LONG, MIDDLE, SHORT), 4)
-        came = self.came(run)
-        self.assertGreaterEqual(len(came), 1, run.err)
-        self.assertEqual(self.starts("helped")[f"slider,max_train_steps={LONG}"], 1 + len(came), run.err)
+        """They are free at different times, one from the start; the long run is held at its beginning until then."""
+        going = self.start_held(self.of_steps("helped", LONG, MIDDLE, SHORT), *held_at(FIRST, 4), ranks=4)
+        leader, took = self.wait_for_holder(going, "helped")
+        self.let_others_be_done(going, "helped", MIDDLE, SHORT, held=(leader,))
+        self.make_help_pay(took)
+        going.let_all_go()
+        self.assertEqual(going.finish()[0], 0, going.err())
+        came = self.came(going)
+        self.assertGreaterEqual(len(came), 1, going.err())
+        self.assertEqual(self.starts("helped")[f"slider,max_train_steps={LONG}"], 1 + len(came), going.err())
         self.assertEqual(self.ranks_at_end("helped"), came[-1])
         log = self.folder / "helped" / f"slider,max_train_steps={LONG}" / f"slider,max_train_steps={LONG}.log"
         self.assertEqual(len(CAME.findall(log.read_text())), len(came))
@@ -78,7 +105,7 @@ class Help(SweepTest):
         self.assertEqual(set(self.starts("single").values()), {1})
 
     def test_a_group_that_evaluates_says_at_once_that_it_needs_no_help(self):
-        many = self.write("many.toml", self.prompts.read_text() + "".join(
+        many = self.write("many.toml", SLIDER + "".join(
             f'[[targets]]\ntarget_class = "{side} sides"\npositive = "big {side} sides"\n' for side in range(60)))
         spec = self.spec("free", sliders=None, prompts=[str(self.prompts), str(many)], grid={"max_train_steps": [1, 4]},
                          exclude=[{"prompts": "slider", "max_train_steps": 1}, {"prompts": "many", "max_train_steps": 4}],
@@ -95,15 +122,25 @@ class Help(SweepTest):
 
     def test_killed_and_stopped_after_ranks_have_joined_it_goes_on(self):
         spec = self.of_steps("broken", LONG, SHORT)
-        going = self.start(spec, 2)
-        going.wait_for(lambda: CAME.search(going.err()))
-        os.kill(going.ranks()[1], signal.SIGKILL)
+        going = self.start_held(spec, *held_at(FIRST, 2), *held_at(SECOND, 2), ranks=2)
+        leader, took = self.wait_for_holder(going, "broken")
+        self.let_others_be_done(going, "broken", SHORT, held=(leader,))
+        self.make_help_pay(took)
+        going.let_go(leader)
+        going.wait_at_gate(0, 1)  # both at the long run
+        os.kill(going.waiting()[1], signal.SIGKILL)
         self.assertNotEqual(going.finish()[0], 0)
         self.assertEqual(self.done("broken"), [f"slider,max_train_steps={SHORT}"])
 
-        again = self.start(spec, 3)
-        again.wait_for(lambda: CAME.search(again.err()))
-        os.kill(again.ranks()[2], signal.SIGUSR1)  # at a rank that helps, or has just said that it would
+        again = self.start_held(spec, *held_at(SECOND, 3), *held_at(SECOND + 12, 3), ranks=3)  # from the state of step 12
+        leader, took = self.wait_for_holder(again, "broken")
+        self.make_help_pay(took)
+        again.let_go(leader)
+        again.wait_for(lambda: len(again.waiting()) > 1)
+        helper = max(set(again.waiting()) - {leader})
+        os.kill(again.waiting()[helper], signal.SIGUSR1)
+        again.wait_for_signal(helper)
+        again.let_all_go()
         self.assertEqual(again.finish()[0], 85, again.err())
         self.sweep(spec)
         self.assert_same_results("broken")
@@ -122,16 +159,20 @@ class Help(SweepTest):
 
     def test_a_failure_with_help_does_not_count_and_the_run_goes_on_without(self):
         spec = self.of_steps("failing", LONG, SHORT, ranks_per_run=2, max_retries=0)
-        with unittest.mock.patch.dict(os.environ, LECO_FAULT=f"3:{LONG - 3}:gradient:nan"), \
-                unittest.mock.patch.object(leco_runs, "LECO", LECO_FAULTS):
-            run = Run(["sweep", spec], 5)  # groups of two ranks and of three; either may get the long run
+        groups = (0, 1), (2, 3, 4)
+        going = self.start_held(spec, f"3:{LONG - 3}:gradient:nan", *held_at(FIRST, 5), ranks=5)
+        leader, took = self.wait_for_holder(going, "failing")
+        self.let_others_be_done(going, "failing", SHORT, held=next(group for group in groups if leader in group))
+        self.make_help_pay(took)
+        going.let_all_go()
+        status, err = going.finish()[0], going.err()
         failed = f"'slider,max_train_steps={LONG}' failed"
-        self.assertEqual(self.came(run), [5], run.err)
-        self.assertRegex(run.err, rf"{failed} and is tried again: stopped in step {LONG - 3}: on rank")
-        is_own = "[rank 2]" in next(line for line in run.err.splitlines() if CAME.search(line))
-        self.assertEqual(run.status, 1 if is_own else 0, run.err)
+        self.assertEqual(self.came(going), [5], err)
+        self.assertRegex(err, rf"{failed} and is tried again: stopped in step {LONG - 3}: on rank")
+        is_own = leader == 2
+        self.assertEqual(status, 1 if is_own else 0, err)
         if is_own:  # it meets the same alone, and has no further try
-            self.assertRegex(run.err, f"{failed}: stopped in step")
+            self.assertRegex(err, f"{failed}: stopped in step")
             self.sweep(spec, 5)
             self.assert_same_results("failing")
         else:

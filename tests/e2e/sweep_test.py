@@ -1,6 +1,6 @@
 """leco sweep: the same files on any number of ranks, each those of leco train; evaluations; runs that fail.
 
-usage: sweep_test.py MPIEXEC LECO
+usage: sweep_test.py MPIEXEC LECO LECO_FAULTS
 """
 import csv
 import json
@@ -8,10 +8,9 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import time
 
-from leco_runs import SLIDER, TOY, Going, Run, main
+from leco_runs import SLIDER, TOY, Run, main
 from sweeps import SLIDERS, TWELVE, SweepTest
 
 class SameFiles(SweepTest):
@@ -42,9 +41,8 @@ class SameFiles(SweepTest):
         # which the order of a gradient's sum follows.
         sliders = [{"name": name, "target_class": "circle", "positive": "big circle", "resolution": side}
                    for name, side in (("large", 256), ("small", 64))]
-        self.sweep(self.spec("both", sliders=sliders, grid=None))
-        started = [(self.folder / "both" / name / f"{name}.run.json").stat().st_mtime for name in ("large", "small")]
-        self.assertLess(*started, "the costlier run comes first")
+        run = self.sweep(self.spec("both", sliders=sliders, grid=None))
+        self.assertRegex(run.err, "(?s)'large' is done.*'small' is done", "the costlier run comes first")
         self.train("alone", prompts_file=self.folder / "both" / "small" / "small.yaml", output_name="small", max_train_steps=2,
                    max_denoising_steps=4, learning_rate=None)
         self.assertTrue(self.files("alone")["small.safetensors"] == self.loras("both")["small.safetensors"])
@@ -113,16 +111,10 @@ class Evaluation(SweepTest):
 
     def test_after_a_signal_no_evaluation_is_begun(self):
         spec = self.spec("signal", sliders=None, prompts=[str(self.prompts)], grid={"seed": [9]}, ranks_per_run=2,
-                         base={"max_train_steps": 1, "max_denoising_steps": 100},
-                         evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1})
-        going = Going(self.folder, ["sweep", spec], 2)
-        self.addCleanup(going.stop)
-        log = self.folder / "signal" / "slider,seed=9" / "slider,seed=9.log"
-        going.wait_for(lambda: log.with_suffix(".metrics.jsonl").exists())
-        time.sleep(0.3)
-        os.kill(going.ranks()[1], signal.SIGTERM)  # in the only step, of 62 denoising steps
+                         base={"max_train_steps": 1}, evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1})
+        going = self.start_held(spec, "1:1:rollout:sigterm", ranks=2)  # in the only step
         self.assertEqual(going.finish()[0], 85, going.err())
-        self.assertTrue((log.parent / "sweep.trained.json").exists(), going.err())
+        self.assertTrue((self.folder / "signal" / "slider,seed=9" / "sweep.trained.json").exists(), going.err())
         self.assertEqual(list((self.folder / "signal").glob("*/evaluation")), [])
         self.sweep(spec, 2)
         self.assertEqual(self.starts("signal"), {"slider,seed=9": 1})
@@ -161,10 +153,10 @@ class Failures(SweepTest):
 
     def test_a_prompt_file_that_is_changed_meanwhile_is_not_taken_for_the_one_that_was_planned(self):
         spec = self.spec("changed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2]}, max_retries=0)
-        going = Going(self.folder, ["sweep", spec])
-        self.addCleanup(going.stop)
-        going.wait_for(lambda: (self.folder / "changed" / "slider,seed=1" / "slider,seed=1.metrics.jsonl").exists())
+        going = self.start_held(spec, "0:2:step:wait")
+        going.wait_at_gate(0)  # in the first run
         self.write("slider.toml", SLIDER.replace("big", "huge"))
+        going.let_all_go()
         self.assertEqual(going.finish()[0], 1, going.err())
         self.assertEqual(self.done("changed"), ["slider,seed=1"])
         self.assertRegex(going.err(), "'slider,seed=2' failed: .*slider.toml' was changed since the sweep was started")
@@ -186,12 +178,11 @@ class Failures(SweepTest):
             (out / f"slider,seed={seed}").mkdir(parents=True)
         user = self.unprivileged(out, *(out / f"slider,seed={seed}" for seed in (1, 2, 3)))  # 4 is root's
         (out / "slider,seed=4").chmod(0o555)
-        spec = self.spec("closed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4]}, max_retries=0,
-                         base={"max_train_steps": 12})
-        going = Going(self.folder, ["sweep", spec], 2, user)
-        self.addCleanup(going.stop)
-        going.wait_for(lambda: (out / "slider,seed=1" / "slider,seed=1.metrics.jsonl").exists())
+        spec = self.spec("closed", sliders=None, prompts=[str(self.prompts)], grid={"seed": [1, 2, 3, 4]}, max_retries=0)
+        going = self.start_held(spec, "0:2:step:wait", "1:2:step:wait", ranks=2, preexec=user)
+        going.wait_at_gate(0, 1)  # one of them in the first run
         (out / "slider,seed=1").chmod(0o555)  # its failure cannot be recorded there
+        going.let_all_go()
         status, seconds = going.finish()
         self.assertEqual(status, 1, going.err())
         self.assertLess(seconds, 60, "nobody waits for a claim that could not be taken away")
@@ -211,12 +202,13 @@ class OneLoad(SweepTest):
     def test_memory_returns_to_its_level_after_each_run(self):
         spec = self.spec("memory", sliders=None, prompts=[str(self.prompts)], grid={"seed": list(range(24))},
                          base={"max_train_steps": 1})
-        going = Going(self.folder, ["sweep", spec])
-        self.addCleanup(going.stop)
+        going = self.start_held(spec, "0:1:step.7:wait", "0:1:step.24:wait")  # in the first step of these runs
 
         def resident_after(runs):
-            going.wait_for(lambda: len(self.done("memory")) >= runs)
+            going.wait_at_gate(0)
+            self.assertEqual(len(self.done("memory")), runs)
             lines = pathlib.Path(f"/proc/{going.job.pid}/status").read_text().splitlines()
+            going.let_go(0)
             return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
         early, late = resident_after(6), resident_after(23)
         self.assertEqual(going.finish()[0], 0, going.err())
@@ -231,11 +223,12 @@ class OneLoad(SweepTest):
                          base={"pretrained_model_name_or_path": str(model), "max_train_steps": 1, "sample_every_n_steps": 1,
                                "sample_prompts": str(lines)},
                          evaluate={"scales": [0, 1], "samples": 1, "sample_steps": 1})
-        going = Going(self.folder, ["sweep", spec])
-        self.addCleanup(going.stop)
+        later = [self.claim("once", f"{name},seed={seed}") for name, seed in (("wide", 2), ("hue", 1), ("hue", 2))]
+        going = self.start(spec)
         going.wait_for(lambda: self.done("once"))
         shutil.rmtree(model)
-        self.assertLess(len(self.done("once")), 4)
+        for claim in later:
+            claim.unlink()
         self.assertEqual(going.finish()[0], 0, going.err())
         self.assertEqual(len(self.done("once")), 4)
         self.assertEqual(len(list((self.folder / "once").glob("*/evaluation/report.json"))), 4)
@@ -253,8 +246,6 @@ class WithoutTraining(SweepTest):
 
     def test_time_is_told_by_the_first_steps_before_a_run_is_finished(self):
         """Two runs of 16 steps, one of them after the eighth; each step took two seconds."""
-        import os
-        import time
         spec = self.spec("timed", sliders=None, prompts=[str(self.prompts)], grid={"network_dim": [2, 4]}, base={"max_train_steps": 16})
         self.assertIn("Time: not known before", self.sweep(spec, words=["--dry_run"]).out)
         begun = self.folder / "timed" / "slider,network_dim=2"
@@ -279,9 +270,11 @@ class WithoutTraining(SweepTest):
             self.assertIn(f"2 runs by {ranks} group", told)
 
     def test_an_included_run_that_leaves_a_swept_flag_to_the_program_says_so_in_its_name(self):
-        spec = self.spec("named", sliders=SLIDERS[:1], grid={"pairs_per_step": [2], "network_dim": [2]}, include=[{"network_alpha": 2}])
+        spec = self.spec("named", sliders=SLIDERS[:1], grid={"pairs_per_step": [2], "network_dim": [2]},
+                         include=[{"network_alpha": 2}])
         names = [line.split()[0] for line in self.sweep(spec, words=["--dry_run"]).out.splitlines()[1:3]]
-        self.assertEqual(sorted(names), ["size,pairs_per_step=2,network_dim=2", "size,pairs_per_step=default,network_dim=4,network_alpha=2"])
+        self.assertEqual(sorted(names), ["size,pairs_per_step=2,network_dim=2",
+                                         "size,pairs_per_step=default,network_dim=4,network_alpha=2"])
 
     def test_runs_of_one_model_follow_each_other(self):
         models = [str(path) for path in (self.folder / "b", self.folder / "a")]

@@ -1,7 +1,10 @@
-"""What the tests of leco sweep share: specs, and what a sweep leaves."""
+"""What the tests of leco sweep share: specs, sweeps that go on while the test does something, and what a sweep leaves."""
 import json
+import os
+import pathlib
 
-from leco_runs import TOY, LecoTest, Run
+from held import Held
+from leco_runs import TOY, Going, LecoTest, Run
 
 SLIDERS = [
     {"name": "size", "target_class": "circle", "positive": "big circle", "negative": "small circle", "resolution": 64,
@@ -27,6 +30,26 @@ class SweepTest(LecoTest):
         run = Run(["sweep", spec, *words], ranks)
         self.assertEqual(run.status, status, run.err)
         return run
+
+    def start(self, spec, ranks=None):
+        going = Going(self.folder, ["sweep", spec], ranks)
+        self.addCleanup(going.stop)
+        return going
+
+    def start_held(self, spec, *faults, **how):
+        held = Held(self.folder, ["sweep", spec], faults, **how)
+        self.addCleanup(held.stop)
+        return held
+
+    def claim(self, output, run):
+        """Takes the run for the test's own process, so that nobody begins it until the claim is removed."""
+        path = self.folder / output / run / "sweep.claim"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        start = pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        path.write_text(f"process {os.getpid()}\nstart {start}\nspace {boot}/{os.readlink('/proc/self/ns/pid')}\nhost here\n"
+                        "since 2026-01-01T00:00:00Z\n")
+        return path
 
     def loras(self, output):
         """Name to bytes of the finished LoRA files."""

@@ -1,12 +1,19 @@
 // The body of fault_point() for leco_faults: LECO_FAULT=rank:step:point:kind breaks this process, once, where
 // and how it says; several stand with commas between them. `step` counts from 1, 0 is before the first;
 // `point` is a name below, with .N behind it the N-th time it is reached in that step; `kind` is kill, exit,
-// hang, pause (two seconds), nan, enospc, or a signal: sigterm, sigint, sigusr1.
+// hang, pause (two seconds), wait, nan, enospc, or a signal: sigterm, sigint, sigusr1.
+//
+// `wait` waits for the tester, so that what a test does meanwhile comes neither too early nor too late: the
+// rank makes the file RANK, with its process id, in the folder LECO_GATE, and goes on when that is taken
+// away; when a signal asks it to stop meanwhile, it makes RANK.signal. Once a file `open` is there it does
+// not wait at all.
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -16,14 +23,15 @@
 #include "comm/job.h"
 #include "core/error.h"
 #include "core/fault.h"
+#include "launcher/stop_signal.h"
 
 namespace leco {
 namespace {
 
-constexpr std::array<std::string_view, 19> kNames = {
-    "start",       "weight",     "step",        "rollout",     "gradient",    "message",   "merge",
-    "updated",     "metrics",    "saved",       "picture",     "measure",     "file-made", "file-filled",
-    "file-synced", "file-named", "folder-made", "folder-done", "folder-named"};
+constexpr std::array<std::string_view, 20> kNames = {
+    "start",       "weight",      "step",       "rollout",     "gradient",    "message",     "merge",
+    "updated",     "metrics",     "saved",      "drawing",     "picture",     "measure",     "file-made",
+    "file-filled", "file-synced", "file-named", "folder-made", "folder-done", "folder-named"};
 
 struct Wanted {
   int rank = -1;
@@ -63,6 +71,21 @@ std::vector<Wanted> read_wanted() {
   return wanted;
 }
 
+void wait_for_tester() {
+  namespace fs = std::filesystem;
+  const char* folder = std::getenv("LECO_GATE");
+  if (folder == nullptr) throw_usage("LECO_FAULT: 'wait' needs a folder in LECO_GATE");
+  const fs::path gate = folder, here = gate / std::to_string(job_rank()), signal = here.string() + ".signal";
+  if (fs::exists(gate / "open")) return;
+  const fs::path made = here.string() + ".new";  // so that nobody finds it without its contents
+  std::ofstream(made) << getpid();
+  fs::rename(made, here);
+  while (fs::exists(here) && !fs::exists(gate / "open")) {
+    usleep(5000);
+    if (stop_signal() != 0 && !fs::exists(signal)) std::ofstream(signal) << stop_signal();
+  }
+}
+
 Fault break_here(const std::string& kind) {
   if (kind == "nan") return Fault::kNotFinite;
   if (kind == "enospc") return Fault::kNoSpace;
@@ -71,6 +94,7 @@ Fault break_here(const std::string& kind) {
   for (const auto& [name, signal] : {std::pair("sigterm", SIGTERM), {"sigint", SIGINT}, {"sigusr1", SIGUSR1}})
     if (kind == name) return raise(signal), Fault::kNone;
   if (kind == "pause") return sleep(2), Fault::kNone;
+  if (kind == "wait") return wait_for_tester(), Fault::kNone;
   if (kind != "hang") throw_usage("LECO_FAULT: '" + kind + "' is no kind of fault");
   for (;;) pause();
 }

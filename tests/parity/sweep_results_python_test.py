@@ -15,8 +15,7 @@ import html5lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-import chromium  # noqa: E402
-from browser import Browser  # noqa: E402
+from browser import MISSING, PROGRAM, Browser  # noqa: E402
 
 TOOL = sys.argv[1]
 NAMES = "[...document.querySelectorAll('#runs tbody tr:not([hidden]) th')].map(cell => cell.textContent)"
@@ -62,8 +61,8 @@ class SweepResultsTest(unittest.TestCase):
         return self.base / str(count) / "report.html"
 
     def browser(self):
-        if not chromium.PROGRAM:
-            self.skipTest(chromium.MISSING)
+        if not PROGRAM:
+            self.skipTest(MISSING)
         browser = Browser(self.base)
         self.addCleanup(browser.close)
         return browser

@@ -132,7 +132,7 @@ class Cluster:
             self.daemons.append(self.start("slurmctld", "-D", "-f", self.configuration))
             for node in self.nodes:
                 self.start_node(node)
-            wait_until(lambda: self.idle_nodes() == len(self.nodes), 30, f"nodes up (logs in {self.base})")
+            wait_until(lambda: self.idle_nodes() == len(self.nodes), 90, f"nodes up (logs in {self.base})")
         except TimeoutError as late:
             last_words = [path.read_text().splitlines()[-2:] for path in self.base.glob("*/slurmd.log")]
             self.__exit__()

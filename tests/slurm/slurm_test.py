@@ -1,6 +1,6 @@
 """Training under a real Slurm of three nodes on this machine: the batch scripts of slurm/, signals, preemption, a lost node.
 
-usage: slurm_test.py MPIEXEC LECO
+usage: slurm_test.py MPIEXEC LECO LECO_FAULTS [SlurmTest.test_… …]
 """
 import json
 import os
@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from cluster import GPUS, Cluster, missing, wait_until  # noqa: E402
 from leco_runs import LECO, ROOT, TOY, LecoTest, Run, environment  # noqa: E402
 
+LECO_FAULTS = sys.argv[3]
 SKIPPED = 77  # for ctest
 STOPPED = 85
 NODES = 3
@@ -57,9 +58,19 @@ class SlurmTest(LecoTest):
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
-    def wait_for_steps(self, count, path="job/x.metrics.jsonl"):
-        metrics = self.folder / path
-        wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") >= count, 90, f"{count} steps\n{self.log()}")
+    def held_at(self, step, gate="gate"):
+        """Variables for submit(): the first rank waits before that step until open_gate(). tests/faults/fault_points.cpp"""
+        (self.folder / gate).mkdir()
+        return {"LECO_PROGRAM": LECO_FAULTS, "LECO_FAULT": f"0:{step}:step:wait", "LECO_GATE": str(self.folder / gate)}
+
+    def wait_at_gate(self, gate="gate"):
+        wait_until((self.folder / gate / "0").exists, 90, f"at {gate}\n{self.log()}")
+
+    def open_gate(self, gate="gate", signalled=True):
+        """For good. signalled: when a signal that asks it to stop has come to the first rank."""
+        if signalled:
+            wait_until((self.folder / gate / "0.signal").exists, 90, f"a signal at {gate}\n{self.log()}")
+        (self.folder / gate / "open").touch()
 
     def check_ended(self, job, state, status, restarts=0):
         found = self.cluster.finished(job)
@@ -75,9 +86,11 @@ class SlurmTest(LecoTest):
         self.assertTrue(self.files("job") == self.undisturbed[key][0])
         self.assertEqual(self.metrics("job"), self.undisturbed[key][1])
 
-    def preempt(self):
-        """Another job takes all nodes for some seconds."""
+    def preempt(self, signalled=True):
+        """Another job takes all nodes for some seconds. signalled: the ranks are told before."""
         other = self.cluster.submit("--partition=high", f"--nodes={NODES}", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+        if signalled:
+            self.open_gate()
         self.assertEqual(self.cluster.finished(other)["JobState"], "COMPLETED")
 
     def lose_a_node(self, job):
@@ -86,6 +99,7 @@ class SlurmTest(LecoTest):
         lost = next(node for node in self.cluster.nodes if node != batch and self.cluster.has_ranks(node))
         self.addCleanup(self.cluster.start_node, lost)
         self.cluster.kill_node(lost)
+        self.open_gate(signalled=False)
 
     def test_srun_over_three_nodes_gives_the_bytes_of_mpirun(self):
         job = self.submit("train.sbatch", self.words(pairs_per_step=4), nodes=3)
@@ -121,34 +135,36 @@ class SlurmTest(LecoTest):
         self.assertIn("no rank was started to its end", self.log())
 
     def test_a_stop_signal_queues_the_job_again_and_the_result_is_the_same(self):
-        job = self.submit("train.sbatch", self.words(**LONG))
-        self.wait_for_steps(5)
+        job = self.submit("train.sbatch", self.words(**LONG), **self.held_at(6))
+        self.wait_at_gate()
         self.cluster.call("scancel", "--signal=USR1", job)
+        self.open_gate()
         self.check_ended(job, "COMPLETED", 0, restarts=1)
         self.assertIn("stopped, queued again", self.log())
         self.check_same_as_undisturbed(**LONG)
 
     def test_requeues_have_a_limit(self):
-        job = self.submit("train.sbatch", self.words(**LONG), LECO_MOST_REQUEUES="0")
-        self.wait_for_steps(2)
+        job = self.submit("train.sbatch", self.words(**LONG), LECO_MOST_REQUEUES="0", **self.held_at(3))
+        self.wait_at_gate()
         self.cluster.call("scancel", "--signal=TERM", job)
+        self.open_gate()
         self.check_ended(job, "FAILED", STOPPED)
         self.assertIn("after 0 requeues; submit it again", self.log())
 
     def test_a_preempted_job_goes_on_when_the_other_has_left(self):
-        job = self.submit("train.sbatch", self.words(**LONG))
-        self.wait_for_steps(5)
+        job = self.submit("train.sbatch", self.words(**LONG), **self.held_at(6))
+        self.wait_at_gate()
         self.preempt()
         self.check_ended(job, "COMPLETED", 0, restarts=1)
         self.assertRegex(self.log(), r"(?s)stopped by SIGTERM after step \d+.*queued again.*goes on from step \d+")
         self.check_same_as_undisturbed(**LONG)
 
     def test_a_job_that_lost_a_node_goes_on_with_another(self):
-        job = self.submit("train.sbatch", self.words(**LONG))
-        self.wait_for_steps(12)  # one state is there
+        job = self.submit("train.sbatch", self.words(**LONG), **self.held_at(13))
+        self.wait_at_gate()  # one state is there
         self.lose_a_node(job)
         self.check_ended(job, "COMPLETED", 0, restarts=1)
-        self.assertRegex(self.log(), r"(?si)node failure.*goes on from step [12]0")
+        self.assertRegex(self.log(), r"(?si)node failure.*goes on from step 10")
         self.check_same_as_undisturbed(**LONG)
 
     def test_ranks_that_notice_a_lost_node_before_slurm_does_do_not_end_the_job(self):
@@ -162,35 +178,46 @@ esac
 exec {real} "$@"
 """)
         (self.folder / "srun").chmod(0o755)
-        job = self.submit("train.sbatch", self.words(**LONG), PATH=f"{self.folder}:{os.environ['PATH']}")
-        self.wait_for_steps(12)
+        job = self.submit("train.sbatch", self.words(**LONG), PATH=f"{self.folder}:{os.environ['PATH']}", **self.held_at(13))
+        self.wait_at_gate()
         self.lose_a_node(job)
         (self.folder / "lost").touch()
         self.check_ended(job, "COMPLETED", 0, restarts=1)
-        self.assertRegex(self.log(), r"(?s)ended with status 1, and a node does not answer.*goes on from step [12]0")
+        self.assertRegex(self.log(), r"(?s)ended with status 1, and a node does not answer.*goes on from step 10")
         self.check_same_as_undisturbed(**LONG)
 
     def test_mpirun_within_a_job_stops_and_goes_on_as_well(self):
-        job = self.submit("train_mpirun.sbatch", self.words(**LONG))
-        self.wait_for_steps(5)
+        job = self.submit("train_mpirun.sbatch", self.words(**LONG), **self.held_at(6))
+        self.wait_at_gate()
         self.cluster.call("scancel", "--batch", "--signal=USR1", job)
+        self.open_gate()
         self.check_ended(job, "COMPLETED", 0, restarts=1)
         self.assertIn("stopped by SIGUSR1", self.log())
         self.check_same_as_undisturbed(**LONG)
 
     def test_mpirun_within_a_preempted_job_goes_on_from_the_last_state(self):
-        job = self.submit("train_mpirun.sbatch", self.words(**LONG))
-        self.wait_for_steps(12)
-        self.preempt()
+        job = self.submit("train_mpirun.sbatch", self.words(**LONG), **self.held_at(13))
+        self.wait_at_gate()
+        self.preempt(signalled=False)
+        self.open_gate(signalled=False)
         self.check_ended(job, "COMPLETED", 0, restarts=1)
         self.assertRegex(self.log(), r"(?s)lost communication with a remote daemon.*goes on from step \d+")
         self.check_same_as_undisturbed(**LONG)
 
     def test_an_array_of_jobs_shares_a_sweep_and_a_stopped_task_goes_on(self):
         spec = self.write("ages.yaml", SWEEP.format(folder=self.folder, model=TOY, prompts=self.prompts))
-        array = self.submit("sweep_array.sbatch", [spec], nodes=1, options=["--array=0-2", f"--output={self.folder}/log_%a"])
-        wait_until(lambda: list(self.folder.glob("sweep/*/*.metrics.jsonl")), 90, "a first step")
+        gates = [f"gate{task}" for task in range(3)]
+        held = [self.held_at(2, gate) for gate in gates]
+        program = self.folder / "program"
+        program.write_text(f'#!/bin/sh\nexport LECO_GATE={self.folder}/gate$SLURM_ARRAY_TASK_ID\nexec {LECO_FAULTS} "$@"\n')
+        program.chmod(0o755)
+        array = self.submit("sweep_array.sbatch", [spec], nodes=1, options=["--array=0-2", f"--output={self.folder}/log_%a"],
+                            **{**held[0], "LECO_PROGRAM": str(program)})
+        for gate in gates:  # each has a run
+            self.wait_at_gate(gate)
         self.cluster.call("scancel", "--signal=USR1", f"{array}_0")
+        for gate in gates:
+            self.open_gate(gate, signalled=gate == "gate0")
         tasks = self.cluster.finished_tasks(array)
         logs = {path.name: path.read_text() for path in self.folder.glob("log_*")}
         self.assertEqual([(task["JobState"], task["Restarts"]) for task in tasks], [("COMPLETED", "1"), *[("COMPLETED", "0")] * 2], logs)
@@ -198,9 +225,35 @@ exec {real} "$@"
         self.assertEqual(status.count("done  "), 4, status)
         self.assertEqual(len(list(self.folder.glob("sweep/*/*0.00?.safetensors"))), 4)
 
+    def test_an_array_whose_ranks_mpirun_starts_stops_and_goes_on_as_well(self):
+        """A task that holds a run is halted in its first start until Slurm's signal has reached it."""
+        program = self.folder / "program"
+        program.write_text(f"""#!/bin/sh
+if [ -z "$SLURM_RESTART_COUNT" ]; then
+  (
+    until grep -rqs "^process $$"'$' {self.folder}/sweep; do kill -0 $$ || exit; sleep 0.1; done
+    kill -STOP $$
+    scancel --batch --signal=USR1 "$SLURM_JOB_ID"
+    until grep -q "^ShdPnd:.*[2367abef]..$" /proc/$$/status; do sleep 0.1; done
+    kill -CONT $$
+  ) 2>/dev/null &
+fi
+exec {LECO} "$@"
+""")
+        program.chmod(0o755)
+        spec = self.write("ages.yaml", SWEEP.format(folder=self.folder, model=TOY, prompts=self.prompts))
+        array = self.submit("sweep_array_mpirun.sbatch", [spec], nodes=1, options=["--array=0-1", f"--output={self.folder}/log_%a"],
+                            LECO_PROGRAM=str(program))
+        tasks = self.cluster.finished_tasks(array)
+        logs = {path.name: path.read_text() for path in self.folder.glob("log_*")}
+        self.assertEqual({task["JobState"] for task in tasks}, {"COMPLETED"}, logs)
+        self.assertIn("1", {task["Restarts"] for task in tasks}, logs)
+        status = Run(["sweep", spec, "--status"]).out
+        self.assertEqual(status.count("done  "), 4, status)
+
 
 if __name__ == "__main__":
     if reason := missing():
         print(f"skipped: {reason}")
         sys.exit(SKIPPED)
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)

@@ -1,5 +1,6 @@
 // Folders: what is tried in them, and what is made of it.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,7 @@ class FolderCheck : public ::testing::Test {
  protected:
   FolderCheck() { fs::create_directories(folder_); }
   ~FolderCheck() override { fs::remove_all(folder_); }
-  fs::path folder_ = fs::path(::testing::TempDir()) / "leco_folder_check";
+  fs::path folder_ = fs::path(::testing::TempDir()) / ("leco_folder_check_" + std::to_string(getpid()));
 };
 
 TEST_F(FolderCheck, a_file_is_there_while_the_trial_lasts_and_gone_afterwards) {

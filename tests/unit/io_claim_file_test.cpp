@@ -89,10 +89,9 @@ TEST_F(ClaimFiles, OfADeadProcessThatNobodyHasWaitedForAreTakenOver) {
 
 TEST_F(ClaimFiles, WithAReusedProcessNumberAreTakenOver) {
   kill_and_wait(claim_in_a_process());
-  std::string text = read_local_file(path);
-  const size_t end = text.find('\n');
-  std::ofstream(path, std::ios::trunc)
-      << "process " << getpid() << text.substr(end);  // lives, but started later
+  const std::string text = read_local_file(path);
+  std::ofstream(path, std::ios::trunc) << "process " << getpid() << "\nstart 1\n"  // lives, but started later
+                                       << text.substr(text.find("space "));
   EXPECT_TRUE(take());
 }
 

