@@ -50,7 +50,8 @@ std::string readable(const std::string& what) {
 
 // The user's mistakes, and what all ranks agreed on, are thrown on every rank: rank 0 speaks for all.
 int fail(World& world, const std::string& what, ExitStatus status, bool on_every_rank) {
-  if (on_every_rank && world.rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(2));
+  constexpr std::chrono::seconds kForRankZero(10);  // whose terminal or node may be slow
+  if (on_every_rank && world.rank() != 0) std::this_thread::sleep_for(kForRankZero);
   const bool is_told = world.size() == 1 || (on_every_rank && world.rank() == 0);
   if (is_told) log::error(readable(what));
   if (world.size() > 1) world.host().abort(is_told ? "" : readable(what), static_cast<int>(status));
@@ -63,6 +64,7 @@ int run(const std::vector<std::string>& words) {
   try {
     const ExitStatus status = dispatch(world, words);
     if (status == ExitStatus::kDone) check_results_arrived();
+    std::fflush(stdout);  // before the world ends: the launcher ends all ranks at the first status but 0
     return static_cast<int>(status);
   } catch (const Error& error) {
     const bool agreed = error.on_every_rank() || error.status() == ExitStatus::kStopped;

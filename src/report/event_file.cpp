@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -46,8 +48,27 @@ std::string bytes_field(int field, std::string_view value) {
   return key(field, 2) + varint(value.size()) + std::string(value);
 }
 
+constexpr std::string_view kNameBegin = "events.out.tfevents.";
+
 double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// The seconds of now, but later than those of the files that are there: TensorBoard reads a folder's files in
+// the order of their names, and two starts may fall into one second, or the clock be set back between them.
+int64_t time_for_name(const std::filesystem::path& folder) {
+  int64_t time = static_cast<int64_t>(now());
+  constexpr size_t kDigits = 10;  // until the year 2286
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kNameBegin)) continue;
+    int64_t of_file = 0;
+    const char* begin = name.c_str() + kNameBegin.size();
+    const auto end = std::from_chars(begin, name.c_str() + name.size(), of_file).ptr;
+    if (end == begin + kDigits) time = std::max(time, of_file + 1);
+  }
+  return time;
 }
 
 }  // namespace
@@ -75,7 +96,7 @@ EventFile::EventFile(const std::string& folder) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   const std::string name =
-      fmt::format("events.out.tfevents.{}.{}.{}.0", static_cast<int64_t>(now()), host_name(), getpid());
+      fmt::format("{}{}.{}.{}.0", kNameBegin, time_for_name(folder), host_name(), getpid());
   path_ = (std::filesystem::path(folder) / name).string();
   if (!failure) {
     out_.open(path_, std::ios::binary | std::ios::trunc);

@@ -14,8 +14,8 @@ namespace leco {
 
 class EventFile {
  public:
-  // Creates the folder and "events.out.tfevents.<time>.<host>.<process>.0" in it. Usage error when that
-  // fails.
+  // Creates the folder and "events.out.tfevents.<time>.<host>.<process>.0" in it, whose name comes
+  // behind those of the files that are there. Usage error when that fails.
   explicit EventFile(const std::string& folder);
 
   // Each is a point of the curve, row of images or text called `tag`, at `step`. flush() makes them visible.

@@ -15,8 +15,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOY = ROOT / "tests" / "data" / "toy-sd"
 LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_")
 LECO_LINE = re.compile(r"^\d\d:\d\d:\d\d (\[rank +\d+\] )?(info|warning|error): ", re.MULTILINE)
-LIMIT = 120  # seconds; a job that hangs fails its test
+LIMIT = 240  # seconds; a job that hangs fails its test
 NOBODY = 65534
+RANK = b"OMPI_COMM_WORLD_RANK="
+SESSIONS = tempfile.TemporaryDirectory(prefix="leco_mpi_", ignore_cleanup_errors=True)
+os.chmod(SESSIONS.name, 0o711)  # for those whom unprivileged() starts
 
 SLIDER = """
 guidance_scale = 2
@@ -29,8 +32,12 @@ negative = "small circle"
 
 
 def environment():
+    """Of one start. Each mpirun has a folder of its own: of two that share one, one removes it as the other starts."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHER_VARIABLES)}
-    return {**clean, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1", "CUDA_VISIBLE_DEVICES": ""}
+    session = tempfile.mkdtemp(dir=SESSIONS.name)
+    os.chmod(session, 0o777)
+    return {**clean, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1", "CUDA_VISIBLE_DEVICES": "",
+            "OMPI_MCA_orte_tmpdir_base": session}
 
 
 def words_of(ranks, arguments):
@@ -72,15 +79,38 @@ class Going:
     def wait_for(self, found):
         """Until found() is true; fails when the job ends or takes too long before."""
         end = time.monotonic() + LIMIT
-        while not found():
-            if self.job.poll() is not None or time.monotonic() > end:
+        while True:
+            ended = self.job.poll() is not None or time.monotonic() > end  # first: what came with the end is there, too
+            if found():
+                return
+            if ended:
                 raise AssertionError(f"status {self.job.poll()} before its time\n{self.err()}")
             time.sleep(0.02)
 
     def ranks(self):
-        """Process ids of the ranks, in order."""
-        children = pathlib.Path(f"/proc/{self.job.pid}/task/{self.job.pid}/children").read_text().split()
-        return sorted(map(int, children))
+        """Process ids of the ranks that live, in order. The ids' own order is another one where their numbers start anew."""
+        by_rank = {}
+        for children in pathlib.Path("/proc").glob(f"{self.job.pid}/task/*/children"):
+            for child in map(int, self.read_if_there(children).split()):
+                variables = self.read_if_there(f"/proc/{child}/environ").split(b"\0")
+                by_rank.update({int(variable[len(RANK):]): child for variable in variables if variable.startswith(RANK)})
+        return [by_rank[rank] for rank in sorted(by_rank)]
+
+    @staticmethod
+    def read_if_there(path):
+        """A process's file; nothing once the process has ended."""
+        try:
+            return pathlib.Path(path).read_bytes()
+        except OSError:
+            return b""
+
+    def signal(self, number, rank=None):
+        """To the process, or to a rank of mpirun's. Nobody gets it where that has ended already."""
+        if rank is None:
+            return self.job.send_signal(number)
+        ranks = self.ranks()
+        if rank < len(ranks):
+            os.kill(ranks[rank], number)
 
     def finish(self):
         """Status and the seconds until the job was gone."""

@@ -127,8 +127,8 @@ class PreviewsTest(LecoTest):
             self.addCleanup(job.stop)
             folder = self.folder / output / "sample"
             job.wait_for(lambda: folder.exists() and len(list(folder.glob("x-step*.png"))) > 4)
-            job.job.send_signal(sent)
-            job.finish()
+            job.signal(sent)
+            self.assertEqual(job.finish()[0], 85 if sent == signal.SIGTERM else -sent, job.err())
             for path in folder.glob("*.png"):
                 Image.open(path).load()
             if sent == signal.SIGTERM:

@@ -1,12 +1,13 @@
 """However a training is broken, it says where, ends soon, and goes on to the bytes of one that was not.
 
-usage: faults_test.py MPIEXEC LECO_FAULTS LECO CLOCK_JUMPS_BACK
+usage: faults_test.py MPIEXEC LECO_FAULTS LECO CLOCK_JUMPS_BACK SLOW_FIRST_RANK
 """
 import contextlib
 import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 
 from safetensors import safe_open
@@ -16,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import leco_runs  # noqa: E402
 from leco_runs import TOY, LecoTest, Run, main  # noqa: E402
 
-PLAIN, CLOCK = sys.argv[3:5]
+PLAIN, CLOCK, SLOW = sys.argv[3:6]
 STOPPED = 85
 STEPS, KEPT = 4, 2  # the last one, and the one whose saving is broken
 # What is reached while the files of a step are saved, in this order: the LoRA is the first file, then the state's three, then
@@ -84,12 +85,14 @@ class FaultsTest(LecoTest):
 
     def test_killed_anywhere_in_a_step_on_any_rank_it_ends_in_the_same_bytes(self):
         expected = self.undisturbed()
+        # Not in the step after the one that is kept, in which rank 0 may still be writing that one.
+        self.assertGreater(STEPS, KEPT + 1)
         for rank, point, kind in ((1, "rollout", "kill"), (0, "message", "kill"), (1, "merge", "exit")):
             with self.subTest(point):
                 output = f"{point}_{rank}"
-                run = self.run_with(output, f"{rank}:{KEPT + 1}:{point}:{kind}", ranks=2)
+                run = self.run_with(output, f"{rank}:{STEPS}:{point}:{kind}", ranks=2)
                 self.assertNotIn(run.status, (0, STOPPED), run.err)
-                self.assertLess(run.seconds, 30)
+                self.assertLess(run.seconds, 60)
                 self.assertIn(f"goes on from step {KEPT}", self.check_goes_on(output, expected, ranks=2).err)
 
     def test_what_is_not_a_number_stops_all_ranks_with_the_last_state_kept(self):
@@ -242,11 +245,11 @@ class FaultsTest(LecoTest):
             with self.subTest(point):
                 step = KEPT if "file" in point else KEPT + 1
                 output = point.replace(".", "_")
-                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=8)
+                run = self.run_with(output, f"{rank}:{step}:{point}:hang", ranks=2, seconds=20)
                 self.assertEqual(run.status, 1, run.err)
                 self.assertLess(run.seconds, 60)
                 self.assertRegex(run.err, f"warning: rank {rank} on .*: {words[1]} of step {step} has taken .* would be usual; "
-                                          "the job ends when it is not done after 6 s")
+                                          "the job ends when it is not done after 15 s")
                 if rank != 0:
                     self.assertRegex(run.err, r"warning: rank 0 on .* has waited for .* s in all_reduce \(.*\) over 2 ranks, and a whole step takes ")
                 told = [line for line in run.errors() if all(word in line for word in (*words, f"of step {step}"))]
@@ -254,7 +257,9 @@ class FaultsTest(LecoTest):
                 self.check_goes_on(output, expected, ranks=2)
 
     def test_a_file_system_that_stalls_is_told_and_the_run_goes_on(self):
-        run = self.run_with("out", f"0:{KEPT}:file-filled.1:pause", ranks=2, seconds=20)
+        # Six seconds, several times what the save before takes also where a machine is busy.
+        points = ("file-filled.1", "file-synced.1", "file-named.1")
+        run = self.run_with("out", ",".join(f"0:{KEPT}:{point}:pause" for point in points), ranks=2, seconds=20)
         self.assertEqual(run.status, 0, run.err)
         work = f"warning: rank 0 on .*: saving of step {KEPT}"
         self.assertRegex(run.err, f"(?s){work} has taken .* would be usual.*{work} is done after ")
@@ -269,9 +274,25 @@ class FaultsTest(LecoTest):
         record = json.loads((self.folder / "out" / "x.run.json").read_text())
         self.assertLess(record["finished"], record["started"])
         self.assertGreater(record["seconds"], 0)
-        self.assertLess(record["seconds"], 60)
+        self.assertLess(record["seconds"], leco_runs.LIMIT)
         lines = (self.folder / "out" / "x.metrics.jsonl").read_text().splitlines()
         self.assertTrue(all(value >= 0 for line in lines for value in json.loads(line)["seconds"].values()))
+
+    def test_a_result_is_there_before_the_ranks_end_with_a_status_that_ends_the_job(self):
+        """Into a file it comes in one piece, not line by line, and mpirun ends rank 0 while that is ending by itself."""
+        results = self.folder / "results"
+        script = 'exec env LD_PRELOAD="$1" "$2" doctor --json --device=cuda > "$0.$OMPI_COMM_WORLD_RANK"'
+        *mpirun, leco = leco_runs.words_of(2, [])
+        run = subprocess.run([*mpirun, "bash", "-c", script, results, SLOW, leco], env=leco_runs.environment(),
+                             capture_output=True, text=True, timeout=leco_runs.LIMIT)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertEqual(json.loads(pathlib.Path(f"{results}.0").read_text())["verdict"], "failed")
+
+    def test_an_error_of_all_ranks_is_told_once_by_the_first_also_where_that_is_slow(self):
+        with variables(LD_PRELOAD=SLOW):
+            run = self.run_with("out", ranks=3, learning_rate=1e30)
+        self.assertEqual((run.status, len(run.errors())), (1, 1), run.err)
+        self.assertIn("[rank 0] error: stopped in step 2", run.errors()[0])
 
     def test_the_program_itself_knows_no_faults(self):
         self.assertNotIn(b"LECO_FAULT", pathlib.Path(PLAIN).read_bytes())

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "core/error.h"
 #include "core/read_file.h"
@@ -37,6 +38,26 @@ TEST(EventFiles, begin_with_their_version_and_frame_every_record) {
   EXPECT_EQ(records, 2u);
   EXPECT_EQ(at, bytes.size());
   EXPECT_NE(bytes.find("brain.Event:2"), std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+// As names, the way TensorBoard sorts them: also of one second, and where the clock was set back.
+TEST(EventFiles, a_later_one_comes_behind_the_earlier_ones) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / ("leco-order-" + std::to_string(getpid()));
+  EventFile first(folder.string());
+  std::string last = first.path();
+  const auto late = folder / "events.out.tfevents.9000000000.zz.99999.0";
+  for (int time = 0; time < 3; ++time) {
+    const EventFile next(folder.string());
+    EXPECT_GT(next.path(), last);
+    last = next.path();
+    if (time == 0) std::ofstream(last = late.string()) << "of another program";
+  }
+  for (const char* odd :
+       {"events.out.tfevents.", "events.out.tfevents.x", "events.out.tfevents.99999999999.a"})
+    std::ofstream(folder / odd) << "no time";
+  EXPECT_EQ(EventFile(folder.string()).path().substr(0, late.string().size() - 11),
+            (folder / "events.out.tfevents.9000000003").string());
   std::filesystem::remove_all(folder);
 }
 
