@@ -3,7 +3,6 @@
 usage: failure_test.py MPIEXEC LECO
 """
 import os
-import re
 import resource
 import shutil
 import signal

@@ -19,6 +19,7 @@ LIMIT = 240  # seconds; a job that hangs fails its test
 NOBODY = 65534
 RANK = b"OMPI_COMM_WORLD_RANK="
 SESSIONS = tempfile.TemporaryDirectory(prefix="leco_mpi_", ignore_cleanup_errors=True)
+os.chmod(SESSIONS.name, 0o711)  # for those whom unprivileged() starts
 
 SLIDER = """
 guidance_scale = 2
@@ -33,8 +34,10 @@ negative = "small circle"
 def environment():
     """Of one start. Each mpirun has a folder of its own: of two that share one, one removes it as the other starts."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHER_VARIABLES)}
+    session = tempfile.mkdtemp(dir=SESSIONS.name)
+    os.chmod(session, 0o777)
     return {**clean, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1", "CUDA_VISIBLE_DEVICES": "",
-            "OMPI_MCA_orte_tmpdir_base": tempfile.mkdtemp(dir=SESSIONS.name)}
+            "OMPI_MCA_orte_tmpdir_base": session}
 
 
 def words_of(ranks, arguments):
