@@ -63,6 +63,9 @@ BAD = [
     ("docs", "README.md", "`Error::gone`\n", "README.md:1: no header has 'Error' with 'gone'"),
     ("docs", "README.md", "[flags](docs/flags.md#seeds)\n", "has no heading '#seeds'"),
     ("docs", "docs/guide.md", "\nuse `--sede 1`\n", "docs/guide.md:2: --sede is not in docs/flags.md"),
+    ("python", "tests/e2e/a.py", "\nos.getpid()\n", "tests/e2e/a.py:2: undefined name 'os'"),
+    ("python", "tests/e2e/a.py", "import os\n", "tests/e2e/a.py:1: 'os' imported but unused"),
+    ("python", "tests/e2e/a.py", "for i in range(3):\n", "tests/e2e/a.py:1: expected an indented block"),
 ]
 
 # Shapes that look bad to a simple scanner and are good.
@@ -86,7 +89,7 @@ def run(check, changes):
 
 
 def main() -> int:
-    cases = [(check, {}, 0, "0 problem(s)") for check in ("includes", "sizes", "names", "format", "docs")]
+    cases = [(check, {}, 0, "0 problem(s)") for check in ("includes", "sizes", "names", "format", "docs", "python")]
     cases += [(check, {name: text}, 1, words) for check, name, text, words in BAD]
     cases += [(check, {name: text}, 0, "0 problem(s)") for check, name, text in FINE]
     if not shutil.which("clang-format"):

@@ -14,6 +14,7 @@ import make_family_golden
 import real_client
 import reference_families
 import reference_trainer as reference
+from reference_lora import LORA_INIT
 
 DATA = Path(sys.argv[1])
 PROMPTS = ["", "a big red circle", "wow!!! a cat!", "circle " * 90]
@@ -24,7 +25,7 @@ def client_case(model, folder):
     """-> (LoRA file, outputs file) of the reference itself, lora_up filled"""
     network = reference.Network(model.unet, {"seed": 1, "network_dim": 4, "network_alpha": 2.0}, model.spelling)
     for adapter in network.adapters:
-        draws = reference.Draws(1, reference.LORA_INIT, item=1, sub=adapter.index)
+        draws = reference.Draws(1, LORA_INIT, item=1, sub=adapter.index)
         adapter.up.data = 0.25 * draws.normals(*adapter.up.shape)
     tensors = make_family_golden.unet_inputs(model)
     for scale in real_client.SCALES:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 import reference_losses
 import reference_trainer as reference
+from reference_lora import LORA_INIT
 from reference_samplers import explicit_step
 from reference_trainer import Draws, Model, Network
 
@@ -127,7 +128,7 @@ def filled_network(model, **args):
     settings = {"seed": SEED, "network_dim": 4, "network_alpha": 2.0, "network_args": args}
     network = Network(model.unet, settings, model.spelling)
     for adapter in network.adapters:
-        draws = Draws(SEED, reference.LORA_INIT, item=1, sub=adapter.index)
+        draws = Draws(SEED, LORA_INIT, item=1, sub=adapter.index)
         adapter.up.data = 0.25 * draws.normals(*adapter.up.shape)
     return network
 

@@ -18,7 +18,7 @@ from reference_trainer import Draws
 
 OVERFLOWS = [0, 1, 5, 2010, 4011]
 SHOWN = [0, 1, 2, 5, 6, 2005, 2006, 2010, 2011, 4010, 4011, 4012, 6011, 6012]
-RECIPE = f"""
+RECIPE = """
 distances: |16 bits - float32| / |float32| of diffusers' U-Net, weights and inputs in that type, as in its pipelines; inputs
 of unet.safetensors and sd2v_unet.safetensors, both samples in one call. plain: the output without a
 LoRA; and of the toy with the LoRA of lora.safetensors (lora_up times `up`, multiplier 1.5), its weights rounded to the

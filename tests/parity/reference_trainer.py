@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizerFast
 
 import reference_losses
 from reference_draws import Draws
-from reference_lora import DROPOUT, LORA_INIT, Network
+from reference_lora import Network
 from reference_samplers import Sampler, make_scheduler, scheduler_step
 
 PAIR_ORDER, ROLLOUT_LENGTH, RESOLUTION, CROP, LATENTS, NOISE_OFFSET, SAMPLER_NOISE = 1, 2, 3, 4, 5, 6, 7
