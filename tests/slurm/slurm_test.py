@@ -48,6 +48,7 @@ class SlurmTest(LecoTest):
                  f"--output={self.folder}/log", "--job-name=x"]
         given = {**environment(), "LECO_PROGRAM": LECO, "OUTPUT_DIR": str(self.folder / "job"),
                  "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **variables}
+        given.pop("OMPI_MCA_orte_tmpdir_base", None)  # each node has its own folder, TmpFS, and a job that is requeued starts again
         return self.cluster.submit(*flags, *options, ROOT / "slurm" / script, *words, cwd=ROOT, environment=given)
 
     def words(self, **flags):
