@@ -165,7 +165,7 @@ void check_same_run(const Resumption& from, const StateRecord& now, const TrainS
 std::string notice_of_other_arithmetic(const Resumption& from, const StateRecord& now) {
   std::vector<std::string> changes;
   compare(changes, "version", from.record.version, now.version);
-  if (now.device.starts_with("cpu"))
+  if (now.device.starts_with("cpu") && !from.record.instructions.empty())
     compare(changes, "the CPU's instructions", from.record.instructions, now.instructions);
   if (changes.empty()) return "";
   return fmt::format(

@@ -100,7 +100,7 @@ StateRecord record_from(const std::string& text, const std::string& folder) {
             .pairs = json.at("pairs"),
             .model_files = entries_of(json.at("model_files")),
             .device = json.at("device"),
-            .instructions = json.at("instructions"),
+            .instructions = json.value("instructions", ""),
             .version = json.at("version"),
             .numbers = numbers_of(json.at("numbers")),
             .loss_scale = {.scale = json.at("loss_scale").at("scale"),

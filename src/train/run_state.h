@@ -34,7 +34,7 @@ struct StateRecord {
   std::string pairs;                           // as JSON
   Entries model_files;                         // → SHA-256
   std::string device;                          // kind: "cpu", or the GPU's name
-  std::string instructions;                    // of the CPU, as libtorch uses them: "AVX512"
+  std::string instructions;                    // of the CPU, as libtorch names them: "AVX512"; "": not known
   std::string version;                         // of the program
   std::map<std::string, double> numbers = {};  // the optimizer's
   LossScale::State loss_scale = {};

@@ -3,6 +3,8 @@
 usage: resume_test.py MPIEXEC LECO
 """
 import concurrent.futures
+import hashlib
+import json
 import os
 import pathlib
 import re
@@ -262,6 +264,19 @@ class ResumeTest(LecoTest):
             run = self.run_steps("out", ranks=2, resume="auto")
         told = re.findall(r"warning: '.*x-state' was made elsewhere \(the CPU's instructions: \w+, now DEFAULT\): the result may", run.err)
         self.assertEqual(len(told), 1, run.err)
+        self.forget_instructions(self.folder / "out" / "x-state")
+        older = self.run_steps("out", resume="auto", max_train_steps=STEPS + 1)
+        self.assertIn(f"goes on from step {STEPS}", older.err)
+        self.assertNotIn("was made elsewhere", older.err)
+
+    def forget_instructions(self, state):
+        """As in a state that was saved before they were noted there."""
+        record, done = (json.loads((state / name).read_text()) for name in ("state.json", "DONE"))
+        del record["instructions"]
+        text = json.dumps(record).encode()
+        done["files"]["state.json"] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        (state / "state.json").write_bytes(text)
+        (state / "DONE").write_text(json.dumps(done))
 
     def test_more_steps_need_a_schedule_that_does_not_depend_on_them(self):
         self.half("out", lr_scheduler="cosine")
