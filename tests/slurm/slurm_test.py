@@ -232,6 +232,7 @@ exec {real} "$@"
         program.write_text(f"""#!/bin/sh
 if [ -z "$SLURM_RESTART_COUNT" ]; then
   (
+    trap '' USR1  # mpirun sends it to all that the rank has started
     until grep -rqs "^process $$"'$' {self.folder}/sweep; do kill -0 $$ || exit; sleep 0.1; done
     kill -STOP $$
     scancel --batch --signal=USR1 "$SLURM_JOB_ID"
